@@ -1,0 +1,1 @@
+"""The state machine of one execution: events in, commands out."""

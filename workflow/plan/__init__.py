@@ -1,0 +1,1 @@
+"""From a resolved workflow to a plan of frozen steps."""
