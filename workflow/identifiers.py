@@ -7,6 +7,7 @@ Used by every package. Knows nothing of where identifiers come from: fresh ones 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import NewType
 
 RunId = NewType("RunId", str)
@@ -63,3 +64,14 @@ def _checked(pattern: re.Pattern[str], what: str, text: str) -> str:
     if not pattern.fullmatch(text):
         raise BadIdentifier(f"{text[:80]!r} is no {what}: it must match {pattern.pattern}")
     return text
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Attempt:
+    """One handing-out of one execution: its epoch. What bears an older number changes nothing."""
+
+    execution: ExecutionId
+    number: int  # from 1
+
+    def __str__(self) -> str:
+        return f"{self.execution}#{self.number}"
