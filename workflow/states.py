@@ -97,7 +97,9 @@ class IllegalMove(Exception):
     story: str = ""
 
     def __post_init__(self) -> None:
-        super().__init__(f"{self.what}: {self.start} -> {self.end} is no legal move" + (f"; {self.story}" if self.story else ""))
+        super().__init__(
+            f"{self.what}: {self.start} -> {self.end} is no legal move" + (f"; {self.story}" if self.story else "")
+        )
 
 
 def moved_step(what: str, start: StepStatus, end: StepStatus) -> StepStatus:

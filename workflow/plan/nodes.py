@@ -222,7 +222,17 @@ class OfferFiles:
 
 
 Operation = (
-    Run | Delay | WriteFiles | Clone | FetchTarball | SaveArtifacts | Execute | Parallel | StartServices | StopServices | OfferFiles
+    Run
+    | Delay
+    | WriteFiles
+    | Clone
+    | FetchTarball
+    | SaveArtifacts
+    | Execute
+    | Parallel
+    | StartServices
+    | StopServices
+    | OfferFiles
 )
 
 
