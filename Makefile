@@ -1,16 +1,46 @@
-# Muster. `make demo` shows it, `make test` proves it.
+# Muster. `make demo` shows it, `make test` proves it, `make check` keeps it in shape, `make bench` measures it.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install demo test check bench protos lock clean
+.PHONY: install demo test check format bench protos lock clean
 
 install: $(STAMP)
 
 $(STAMP): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit("Muster needs Python 3.11 or newer; this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@echo "making $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
+
+demo: install
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python examples/demo.py
+
+test: install
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n 2 tests
+
+check: install
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python protos/generate.py --check
+
+format: install
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+bench: install
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tests.bench
+
+protos: install
+	@$(BIN)/python protos/generate.py
+
+# Renew the lock with the newest releases that pyproject.toml admits (needs `uv`).
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade --no-emit-index-url --no-header --extra dev --quiet pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .muster .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
