@@ -19,7 +19,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from workflow.problems import Position, Problem
+from workflow.problems import Position, Problem, Severity
 
 from .limits import MAX_ALIASED_NODES, MAX_DEPTH, MAX_NODES, MAX_SYNTAX_PROBLEMS
 from .places import Data, Place, Placed
@@ -167,17 +167,25 @@ class Builder:
             value, place = self._node(self._next(), depth)
             if key == "<<" and following.implicit[0]:
                 merged.append((value, place, following))
-            elif key in fields:
-                first = places[key]
-                self._problem("duplicate-key", f"{key!r} is given twice (first in line {first[0]})", following)
-            else:
-                fields[key] = value
-                places[key] = (mark.line + 1, mark.column + 1, place)
+                following = self._next()
+                continue
+            if key in fields:
+                self._repeated(key, fields[key], value, places[key], following)
+            fields[key] = value
+            places[key] = (mark.line + 1, mark.column + 1, place)
             following = self._next()
         for value, place, source in merged:
             self._merge(fields, places, value, place, source)
         mark = event.start_mark
         return fields, (self._file, mark.line + 1, mark.column + 1, places)
+
+    def _repeated(self, key: str, before: Data, now: Data, first: Placed, event: Event) -> None:
+        """A key that stands twice. Two blocks occur in real documents: the later one counts, as in the reference."""
+        message = f"{key!r} is given twice (first in line {first[0]})"
+        if isinstance(before, dict) and isinstance(now, dict):
+            self._warn("duplicate-key", f"{message}; the first is ignored", event)
+        else:
+            self._problem("duplicate-key", message, event)
 
     def _key(self, event: Event) -> str:
         self._nodes += 1
@@ -232,10 +240,17 @@ class Builder:
         self._refuse("bad-tag", f"the tag {str(event.tag)[:80]!r} is not allowed", event, "remove the tag")
 
     def _problem(self, code: str, message: str, event: Event, hint: str = "") -> None:
-        mark = event.start_mark
-        self.problems.append(Problem(code, message, Position(self._file, mark.line + 1, mark.column + 1), hint=hint))
+        self.problems.append(Problem(code, message, self._at(event), hint=hint))
         if len(self.problems) >= MAX_SYNTAX_PROBLEMS:
             raise Refused
+
+    def _warn(self, code: str, message: str, event: Event) -> None:
+        if len(self.problems) < MAX_SYNTAX_PROBLEMS // 2:
+            self.problems.append(Problem(code, message, self._at(event), Severity.WARNING))
+
+    def _at(self, event: Event) -> Position:
+        mark = event.start_mark
+        return Position(self._file, mark.line + 1, mark.column + 1)
 
     def _refuse(self, code: str, message: str, event: Event, hint: str = "") -> NoReturn:
         self._problem(code, message, event, hint)
