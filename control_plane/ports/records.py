@@ -86,7 +86,7 @@ class ChildPlace:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionRow:
-    """One workflow (or worker, or service) on one agent. ``priority`` orders the queue: lower first."""
+    """One workflow (or worker, or service) on one agent."""
 
     id: ExecutionId
     run: RunId
@@ -118,6 +118,9 @@ class ExecutionRow:
     queue_deadline: Instant | None = None
     applied_seq: int = 0  # journal entries of the present attempt that this row reflects
     refused_by: Mapping[str, str] = field(default_factory=dict)  # agent -> why it will never take it
+    depth: int = 0  # generations above it; 0: a root of the run
+    waits_at: StepRef | None = None  # the step that waits for its children: meanwhile the slot is lent
+    resumed: bool = False  # told to go on, and has not said yet that it does
 
     @property
     def current(self) -> Attempt:
