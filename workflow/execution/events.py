@@ -1,8 +1,8 @@
 """What an execution's state machine hears, and what it asks to be done.
 
-The host (agent.conductor for a pod or process, control_plane.services.orchestration for orchestration without one) feeds events and
-performs commands; it decides nothing. Events bear the time. Every StartOperation is answered by exactly one OperationEnded with the
-same (ref, iteration), whatever happens.
+The host (agent.conductor for a pod or process, control_plane.services.orchestration for orchestration without one)
+feeds events and performs commands; it decides nothing. Events bear the time. Every StartOperation is answered by
+exactly one OperationEnded with the same (ref, iteration), whatever happens.
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ Event = Begun | OperationEnded | ChildrenExpanded | Told | TimerFired
 
 @dataclass(frozen=True, slots=True)
 class StartOperation:
-    """Do this. ``operation`` may still hold templates for the host's own names (``env``, ``file``, ``glob``); ``names`` is
-    what the machine knows (status, steps, services, outputs, variables), to finish them with."""
+    """Do this. ``operation`` may still hold templates for the host's own names (``env``, ``file``, ``glob``);
+    ``names`` is what the machine knows (status, steps, services, outputs, variables), to finish them with."""
 
     ref: StepRef
     iteration: int
@@ -152,8 +152,8 @@ class ContinueOperation:
 
 @dataclass(frozen=True, slots=True)
 class ExpandChildren:
-    """Count out the children of an execute, parallel or services operation (workflow.plan.children with the host's file
-    functions), pack their transfers. Answered by ChildrenExpanded."""
+    """Count out the children of an execute, parallel or services operation (workflow.plan.children with the host's
+    file functions), pack their transfers. Answered by ChildrenExpanded."""
 
     ref: StepRef
     iteration: int
