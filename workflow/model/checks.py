@@ -1,7 +1,7 @@
 """What the types of the fields cannot say: which fields exclude each other, and what their texts must look like.
 
-Called by ``parse`` on a document whose fields are right. Texts with templates are left for the resolver and the planner, which
-know their values.
+Called by ``parse`` on a document whose fields are right. Texts with templates are left to the resolver and
+the planner, which know their values.
 """
 
 from __future__ import annotations

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_SECOND: Final = 1_000_000
-_UNITS: Final = {"ns": 0.001, "us": 1, "µs": 1, "μs": 1, "ms": 1_000, "s": _SECOND, "m": 60 * _SECOND, "h": 3600 * _SECOND}
+_UNITS: Final = {"ns": 0.001, "us": 1, "µs": 1, "μs": 1, "ms": 1_000, "s": 10**6, "m": 6 * 10**7, "h": 36 * 10**8}
 _PART: Final = re.compile(r"([0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(ns|us|µs|μs|ms|s|m|h)")
 _DELAY: Final = re.compile(r"(?:[0-9]+h)?(?:[0-9]+m)?(?:[0-9]+s)?(?:[0-9]+ms)?")
 _QUANTITY: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?")
