@@ -1,8 +1,9 @@
 """What a plan is made of: frozen steps, each a group or one operation.
 
-Made by workflow.plan.build from a resolved workflow; walked by the state machine (workflow.execution), the executors and
-``muster plan``. Texts may still hold ``{{ }}`` for what is known only while running (env, status, outputs, services).
-Durations are microseconds. Everything is plain values, so that a plan travels as JSON (workflow.plan.encode).
+Made by workflow.plan.build from a resolved workflow; walked by the state machine (workflow.execution), the executors
+and ``muster plan``. Texts may still hold ``{{ }}`` for what is known only while running (env, status, outputs,
+services). Durations are microseconds. Everything is plain values, so that a plan travels as JSON
+(workflow.plan.encode).
 """
 
 from __future__ import annotations
@@ -114,7 +115,8 @@ class FetchTarball:
 
 @dataclass(frozen=True, slots=True)
 class SaveArtifacts:
-    """``artifacts``: glob patterns (a leading ``!`` excludes) relative to ``working_dir``; ``compress`` names one archive."""
+    """``artifacts``: glob patterns (a leading ``!`` excludes) relative to ``working_dir``; ``compress`` names one
+    archive."""
 
     paths: tuple[str, ...]
     working_dir: str | None = None
@@ -125,8 +127,8 @@ class SaveArtifacts:
 class Spread:
     """How many children, and what each sees (LANGUAGE 1.11). Values are expressions or literal lists, kept as written.
 
-    ``count`` and ``max_count`` are expression texts; ``matrix`` and ``shards`` map a key, in written order, to an expression text
-    or to a list of values.
+    ``count`` and ``max_count`` are expression texts; ``matrix`` and ``shards`` map a key, in written order, to an
+    expression text or to a list of values.
     """
 
     count: str | None = None
@@ -209,7 +211,8 @@ class StartServices:
 
 @dataclass(frozen=True, slots=True)
 class StopServices:
-    """Stop the services that the step with reference ``started_by`` started; fails where one of them was OOM-killed or crashed."""
+    """Stop the services that the step with reference ``started_by`` started; fails where one of them was OOM-killed
+    or crashed."""
 
     started_by: StepRef
 
@@ -253,7 +256,8 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A node of the plan. ``condition`` is an expression on ``passed``, ``failed``, ``always``, ``status``, ``step.*``, ``env.*``."""
+    """A node of the plan. ``condition`` is an expression on ``passed``, ``failed``, ``always``, ``status``,
+    ``step.*``, ``env.*``."""
 
     ref: StepRef
     body: Group | Operation
