@@ -6,10 +6,15 @@ rendering is workflow.rendering's business. Knows nothing of stores or files.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
 
+from workflow.reports import TestCase, TestStatus
 from workflow.states import ExecutionState, Verdict
-from workflow.views import View
+from workflow.views import ExecutionView, StepView, View
+
+Key = tuple[str, ...]
 
 
 class Cell(View):
@@ -61,3 +66,146 @@ class Comparison(View):
     run: str
     verdict: Verdict
     tables: tuple[Table, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One execution of a workflow, with the test cases of its reports (those of its workers among them)."""
+
+    execution: ExecutionView
+    cases: tuple[TestCase, ...] = ()
+
+
+def compared(run: str, verdict: Verdict, sightings: Sequence[Sighting]) -> Comparison:
+    """A table for each workflow, a column for each of its executions."""
+    workflows = dict.fromkeys(sighting.execution.workflow for sighting in sightings)
+    tables = [
+        tabled(workflow, [sighting for sighting in sightings if sighting.execution.workflow == workflow])
+        for workflow in workflows
+    ]
+    return Comparison(run=run, verdict=verdict, tables=tuple(tables))
+
+
+def tabled(workflow: str, sightings: Sequence[Sighting]) -> Table:
+    """One workflow's table: its steps in the plan's order, then its test cases in the reports' order."""
+    steps = [_steps(sighting.execution.steps) for sighting in sightings]
+    tests = [_tests(sighting.cases) for sighting in sightings]
+    shown = {key for column in steps for key, line in column.items() if line.speaks}
+    return Table(
+        workflow=workflow,
+        columns=_columns([sighting.execution for sighting in sightings]),
+        rows=(
+            *_rows("step", [{key: line for key, line in column.items() if key in shown} for column in steps]),
+            *_rows("test", tests),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One column's part of a row. ``speaks`` is False for what the planner made and what went well."""
+
+    name: str
+    group: str
+    depth: int
+    cell: Cell
+    speaks: bool = True
+
+
+def _columns(executions: Sequence[ExecutionView]) -> tuple[Column, ...]:
+    taken: dict[str, int] = {}
+    columns = []
+    for execution in executions:
+        where = execution.where or "nowhere yet"
+        taken[where] = taken.get(where, 0) + 1
+        columns.append(
+            Column(
+                title=where if taken[where] == 1 else f"{where} #{taken[where]}",
+                execution=execution.id,
+                state=execution.state,
+                agent=execution.agent,
+                environment=execution.environment,
+                reason=execution.reason,
+            )
+        )
+    return tuple(columns)
+
+
+def _steps(steps: Iterable[StepView]) -> dict[Key, _Line]:
+    """Steps by the names on the way to them, so that a step keeps its row where an earlier one was left out of the plan."""
+    keys: dict[str, Key] = {"": ()}
+    titles: dict[str, tuple[str, ...]] = {"": ()}
+    lines: dict[Key, _Line] = {}
+    for step in steps:
+        parent = step.ref.rpartition(".")[0]
+        above, over = keys.get(parent, ()), titles.get(parent, ())
+        key = _free((*above, step.id or step.name or f"<{step.kind}>"), lines)
+        keys[step.ref], titles[step.ref] = key, (*over, step.title)
+        lines[key] = _Line(step.title, " / ".join(over), step.depth, _step_cell(step), _speaks(step))
+    return lines
+
+
+def _step_cell(step: StepView) -> Cell:
+    code = f"exit code {step.exit_code}" if step.exit_code else ""
+    bad = step.status.final and not step.status.good
+    return Cell(status=step.status, duration_ms=step.duration_ms, message=(step.reason or code) if bad else step.reason)
+
+
+def _speaks(step: StepView) -> bool:
+    return not step.hidden or (step.status.final and not step.status.good)
+
+
+_WORST: Final = (TestStatus.ERROR, TestStatus.FAILED, TestStatus.PASSED, TestStatus.SKIPPED)
+
+
+def _tests(cases: Iterable[TestCase]) -> dict[Key, _Line]:
+    """Test cases by class and name; of those that were reported several times (shards, repetitions) the worst counts."""
+    lines: dict[Key, _Line] = {}
+    ranks: dict[Key, int] = {}
+    for case in cases:
+        key, rank = (case.group, case.name), _WORST.index(case.status)
+        if rank < ranks.get(key, len(_WORST)):
+            duration = None if case.duration is None else case.duration / 1000
+            cell = Cell(status=case.status, duration_ms=duration, message=case.message)
+            lines[key], ranks[key] = _Line(case.name, case.group, 0, cell), rank
+    return lines
+
+
+def _rows(kind: Literal["step", "test"], columns: Sequence[dict[Key, _Line]]) -> list[Row]:
+    rows = []
+    for key in _merged([list(column) for column in columns]):
+        lines = [column.get(key) for column in columns]
+        first = next(line for line in lines if line)
+        cells = tuple(line.cell if line else None for line in lines)
+        differs = len({cell.status if cell else None for cell in cells}) > 1
+        rows.append(Row(kind=kind, name=first.name, group=first.group, depth=first.depth, cells=cells, differs=differs))
+    return rows
+
+
+def _merged(orders: Sequence[Sequence[Key]]) -> list[Key]:
+    """All keys once, each after the one that it follows where it was first seen."""
+    merged: dict[Key, Key | None] = {}
+    followers: dict[Key | None, list[Key]] = {}
+    for order in orders:
+        previous: Key | None = None
+        for key in order:
+            if key not in merged:
+                merged[key] = previous
+                followers.setdefault(previous, []).insert(0, key)
+            previous = key
+    result: list[Key] = []
+    stack = followers.get(None, [])[::-1]
+    while stack:
+        key = stack.pop()
+        result.append(key)
+        stack.extend(followers.get(key, [])[::-1])
+    return result
+
+
+def _free(key: Key, taken: dict[Key, _Line]) -> Key:
+    """``key``, counted up where a sibling has it already."""
+    number, free = 1, key
+    while free in taken:
+        number += 1
+        free = (*key[:-1], f"{key[-1]}#{number}")
+    return free

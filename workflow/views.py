@@ -1,8 +1,8 @@
 """What people see of the system, as values: the people's API, one spelling for the server and for its clients.
 
 Made by control_plane.services (queries, logs, explanations), served by control_plane.web, read by muster.client. JSON
-names are camelCase; times are UTC; durations are milliseconds. Unknown fields are ignored, so that an older client reads
-a newer server.
+names are camelCase; times are UTC; durations are milliseconds. Unknown fields are ignored, so that an older client
+reads a newer server.
 """
 
 from __future__ import annotations

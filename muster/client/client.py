@@ -55,7 +55,7 @@ _AGENTS = TypeAdapter(tuple[AgentView, ...])
 
 
 class Muster:
-    """One control plane. Every method raises ClientError (InvalidInput, NotThere, Unreachable among them), nothing else.
+    """One control plane. Every method raises ClientError (InvalidInput, NotThere, Unreachable), nothing else.
 
     ``timeout`` in seconds for each call. Safe for concurrent use within one event loop. A run is named by id or name.
     Who leaves an iteration early closes it (``contextlib.aclosing``).
