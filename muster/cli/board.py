@@ -1,0 +1,133 @@
+"""What a watched run looks like at this moment, and the lines that are news. Pure: events in, lines out.
+
+Fed by muster.cli.attach with what muster.client's watch hears. Knows no terminal: a line has parts, which muster.cli.screen shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from workflow.journal import Stream
+from workflow.views import ExecutionChanged, ExecutionView, LogPrinted, LogView, RunChanged, RunEnded, RunView, StepChanged, StepView, WatchEvent
+
+MAX_LINE = 16 * 1024
+"""Characters of one shown line; a longer one is broken."""
+
+
+class LineKind(StrEnum):
+    """What a line tells."""
+
+    STATE = "state"  # an execution's state changed
+    STEP = "step"  # a step ended
+    LOG = "log"  # a step printed
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of news. ``where`` is the environment (or agent), ``what`` the step or workflow."""
+
+    kind: LineKind
+    where: str
+    what: str
+    text: str
+    status: str = ""
+    stream: Stream = Stream.STDOUT
+
+
+@dataclass
+class Board:
+    """A run as far as it is known."""
+
+    run: RunView | None = None
+    executions: dict[str, ExecutionView] = field(default_factory=dict)
+    _steps: dict[tuple[str, str], StepView] = field(default_factory=dict)
+    _rests: dict[tuple[str, str, Stream], str] = field(default_factory=dict)
+
+    def hear(self, event: WatchEvent) -> Iterator[Line]:
+        """Take the event in; the lines that it makes."""
+        match event:
+            case RunChanged(run=run) | RunEnded(run=run):
+                self.run = run
+                if isinstance(event, RunEnded):
+                    yield from self._flush(None)
+            case ExecutionChanged(execution=execution):
+                yield from self._execution(execution)
+            case StepChanged(execution=execution_id, step=step):
+                yield from self._step(execution_id, step)
+            case LogPrinted(log=log):
+                yield from self._log(log)
+
+    def current(self, execution: str) -> StepView | None:
+        """The step that runs there now: the deepest one."""
+        running = [step for (owner, _), step in self._steps.items() if owner == execution and step.status in ("running", "paused")]
+        return max(running, key=lambda step: step.depth, default=None)
+
+    def _execution(self, execution: ExecutionView) -> Iterator[Line]:
+        before = self.executions.get(execution.id)
+        self.executions[execution.id] = execution
+        for step in execution.steps:
+            yield from self._step(execution.id, step)
+        if before is not None and (before.state, before.reason) == (execution.state, execution.reason):
+            return
+        if execution.state.final:
+            yield from self._flush(execution.id)
+        if before is None and execution.state == "queued" and not execution.reason:
+            return
+        if execution.state == "assigned":
+            return
+        tail = f": {execution.reason}" if execution.reason else ""
+        taken = f" ({_seconds(execution.duration_ms)})" if execution.state.final and execution.duration_ms else ""
+        place = f" on {execution.agent}" if execution.state == "running" and execution.agent else ""
+        yield Line(LineKind.STATE, self.where(execution), self.title(execution), f"{execution.state}{place}{taken}{tail}", execution.state)
+
+    def _step(self, execution_id: str, step: StepView) -> Iterator[Line]:
+        key = (execution_id, step.ref)
+        before = self._steps.get(key)
+        self._steps[key] = step
+        if not step.status.final or (before is not None and before.status.final):
+            return
+        yield from self._flush(execution_id, step.ref)
+        if step.hidden and step.status.good:
+            return
+        details = [part for part in (_seconds(step.duration_ms), f"exit code {step.exit_code}" if step.exit_code else "", step.reason) if part]
+        tail = f" ({', '.join(details)})" if details else ""
+        yield Line(LineKind.STEP, self._where(execution_id), step.title, f"{step.status}{tail}", step.status)
+
+    def _log(self, log: LogView) -> Iterator[Line]:
+        key = (log.execution, log.ref, log.stream)
+        *whole, rest = (self._rests.pop(key, "") + log.text).split("\n")
+        while len(rest) > MAX_LINE:
+            whole.append(rest[:MAX_LINE])
+            rest = rest[MAX_LINE:]
+        if rest:
+            self._rests[key] = rest
+        for text in whole:
+            yield self._line(key, text)
+
+    def _flush(self, execution: str | None, ref: str | None = None) -> Iterator[Line]:
+        for key in [key for key in self._rests if execution in (None, key[0]) and ref in (None, key[1])]:
+            yield self._line(key, self._rests.pop(key))
+
+    def _line(self, key: tuple[str, str, Stream], text: str) -> Line:
+        execution, ref, stream = key
+        step = self._steps.get((execution, ref))
+        return Line(LineKind.LOG, self._where(execution), step.title if step else ref, text.rstrip("\r"), stream=stream)
+
+    def _where(self, execution_id: str) -> str:
+        execution = self.executions.get(execution_id)
+        return self.where(execution) if execution else ""
+
+    def where(self, execution: ExecutionView) -> str:
+        """The environment, else the agent; a worker's number behind it."""
+        number = f"[{execution.place.index}]" if execution.place and execution.place.kind != "workflow" else ""
+        return f"{execution.where or '-'}{number}"
+
+    def title(self, execution: ExecutionView) -> str:
+        """What an execution is called in a line."""
+        return execution.description or execution.workflow
+
+
+def _seconds(milliseconds: float | None) -> str:
+    return f"{milliseconds / 1000:.2f} s" if milliseconds is not None else ""

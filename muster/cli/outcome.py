@@ -1,0 +1,111 @@
+"""How a command ends: its exit code, and one clear sentence where something went wrong. Never a traceback.
+
+Called by every command through ``runs``. Exit codes: 0 passed, 1 failed, 2 invalid input or usage, 3 aborted, cancelled, lost or unreachable;
+130 where a person pressed Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine, Sequence
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from muster.client import ClientError, InvalidInput
+from muster.local import NotRunning, StartFailed
+from workflow.problems import InvalidDocument, Problem
+from workflow.views import ProblemView
+
+INVALID = 2
+BROKEN = 3
+INTERRUPTED = 130
+
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Usage(Exception):
+    """The command's words do not fit. The message says what to write instead."""
+
+
+def fail(sentence: str, hint: str = "", *, code: int = INVALID) -> NoReturn:
+    """Say the sentence and what to do, and exit."""
+    line = Text("error: ", style="bold red").append(sentence, style="default")
+    err.print(line)
+    if hint:
+        err.print(Text(f"  {hint}", style="dim"))
+    raise typer.Exit(code)
+
+
+def runs(work: Coroutine[Any, Any, int | None]) -> None:
+    """Run a command's work to its end and exit with what it returns; every known failure becomes a sentence."""
+    try:
+        code = asyncio.run(work)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    except BaseException as error:
+        _explain(_single(error))
+    raise typer.Exit(code or 0)
+
+
+def _single(error: BaseException) -> BaseException:
+    """The failure itself, where a task group wrapped a single one."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _explain(error: BaseException) -> NoReturn:
+    match error:
+        case typer.Exit() | SystemExit() | KeyboardInterrupt():
+            raise error
+        case InvalidInput():
+            show_problems(error.problems)
+            fail(str(error), code=INVALID)
+        case InvalidDocument():
+            show_problems(error.problems)
+            fail("the document is not valid", code=INVALID)
+        case ClientError():
+            fail(str(error), error.hint, code=error.exit_code)
+        case NotRunning():
+            fail(str(error), "start one with `muster up`, or name another with --url and MUSTER_TOKEN", code=BROKEN)
+        case Usage():
+            fail(str(error), code=INVALID)
+        case StartFailed():
+            fail(str(error), code=BROKEN)
+        case BrokenPipeError():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0)
+        case FileNotFoundError() | PermissionError() | IsADirectoryError() | NotADirectoryError() | FileExistsError():
+            fail(f"{error.filename or error}: {error.strerror or 'not possible'}", code=INVALID)
+        case OSError():
+            fail(error.strerror or str(error), code=BROKEN)
+        case _ if os.environ.get("MUSTER_DEBUG"):
+            raise error
+        case _:
+            fail(
+                f"muster met something that it did not expect ({type(error).__name__}: {error})",
+                "this is a bug in muster: please report it; MUSTER_DEBUG=1 shows where it happened",
+                code=BROKEN,
+            )
+
+
+def show_problems(problems: Sequence[Problem] | Sequence[ProblemView]) -> None:
+    """Every problem on a line: place, weight, sentence, what to do."""
+    for problem in problems:
+        place = problem.position if isinstance(problem, Problem) else _place(problem)
+        severity = str(problem.severity)
+        line = Text(f"{place}: ", style="bold")
+        line.append(f"{severity}: ", style="red" if severity == "error" else "yellow")
+        line.append(problem.message)
+        if problem.hint:
+            line.append(f" ({problem.hint})", style="dim")
+        err.print(line)
+
+
+def _place(problem: ProblemView) -> str:
+    return f"{problem.file}:{problem.line}:{problem.column}" if problem.line else problem.file
