@@ -132,7 +132,7 @@ def _columns(executions: Sequence[ExecutionView]) -> tuple[Column, ...]:
 
 
 def _steps(steps: Iterable[StepView]) -> dict[Key, _Line]:
-    """Steps by the names on the way to them, so that a step keeps its row where an earlier one was left out of the plan."""
+    """Steps by the names on the way to them: a step keeps its row where an earlier one was left out of the plan."""
     keys: dict[str, Key] = {"": ()}
     titles: dict[str, tuple[str, ...]] = {"": ()}
     lines: dict[Key, _Line] = {}
@@ -159,7 +159,7 @@ _WORST: Final = (TestStatus.ERROR, TestStatus.FAILED, TestStatus.PASSED, TestSta
 
 
 def _tests(cases: Iterable[TestCase]) -> dict[Key, _Line]:
-    """Test cases by class and name; of those that were reported several times (shards, repetitions) the worst counts."""
+    """Test cases by class and name; of what was reported several times (shards, repetitions) the worst counts."""
     lines: dict[Key, _Line] = {}
     ranks: dict[Key, int] = {}
     for case in cases:
