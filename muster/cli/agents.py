@@ -24,14 +24,20 @@ Name = Annotated[str, typer.Argument(help="The agent's name.")]
 @app.command()
 def create(
     name: Name,
-    label: Annotated[list[str] | None, typer.Option("--label", metavar="K=V", help="A label that the agent is granted.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", metavar="K=V", help="A label that the agent is granted.")
+    ] = None,
     max_concurrent: Annotated[int | None, typer.Option(min=1, help="Executions that it may hold at once.")] = None,
     output: FormOption = Form.TABLE,
     url: Url = None,
     state: State = None,
 ) -> None:
     """Invite an agent: prints a one-time command to run where the agent is to stand."""
-    runs(_create(NewAgent(name=name, labels=pairs(label or [], "--label"), max_concurrent=max_concurrent), output, url, state))
+    runs(
+        _create(
+            NewAgent(name=name, labels=pairs(label or [], "--label"), max_concurrent=max_concurrent), output, url, state
+        )
+    )
 
 
 async def _create(new: NewAgent, form: Form, url: str | None, state: Path | None) -> int:

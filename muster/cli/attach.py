@@ -39,7 +39,11 @@ async def attach(client: Muster, run: RunView, output: Output) -> int:
     try:
         ended = await _follow(client, run, progress)
     except (KeyboardInterrupt, asyncio.CancelledError):
-        err.print(Text(f"\ndetached; the run goes on. See it: muster logs {run.name} --follow   End it: muster cancel {run.name}"))
+        err.print(
+            Text(
+                f"\ndetached; the run goes on. See it: muster logs {run.name} --follow   End it: muster cancel {run.name}"
+            )
+        )
         return INTERRUPTED
     await _print_end(client, ended, output, out)
     return ended.exit_code

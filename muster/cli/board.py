@@ -10,7 +10,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from workflow.journal import Stream
-from workflow.views import ExecutionChanged, ExecutionView, LogPrinted, LogView, RunChanged, RunEnded, RunView, StepChanged, StepView, WatchEvent
+from workflow.views import (
+    ExecutionChanged,
+    ExecutionView,
+    LogPrinted,
+    LogView,
+    RunChanged,
+    RunEnded,
+    RunView,
+    StepChanged,
+    StepView,
+    WatchEvent,
+)
 
 MAX_LINE = 16 * 1024
 """Characters of one shown line; a longer one is broken."""
@@ -61,7 +72,11 @@ class Board:
 
     def current(self, execution: str) -> StepView | None:
         """The step that runs there now: the deepest one."""
-        running = [step for (owner, _), step in self._steps.items() if owner == execution and step.status in ("running", "paused")]
+        running = [
+            step
+            for (owner, _), step in self._steps.items()
+            if owner == execution and step.status in ("running", "paused")
+        ]
         return max(running, key=lambda step: step.depth, default=None)
 
     def _execution(self, execution: ExecutionView) -> Iterator[Line]:
@@ -80,7 +95,13 @@ class Board:
         tail = f": {execution.reason}" if execution.reason else ""
         taken = f" ({_seconds(execution.duration_ms)})" if execution.state.final and execution.duration_ms else ""
         place = f" on {execution.agent}" if execution.state == "running" and execution.agent else ""
-        yield Line(LineKind.STATE, self.where(execution), self.title(execution), f"{execution.state}{place}{taken}{tail}", execution.state)
+        yield Line(
+            LineKind.STATE,
+            self.where(execution),
+            self.title(execution),
+            f"{execution.state}{place}{taken}{tail}",
+            execution.state,
+        )
 
     def _step(self, execution_id: str, step: StepView) -> Iterator[Line]:
         key = (execution_id, step.ref)
@@ -91,7 +112,15 @@ class Board:
         yield from self._flush(execution_id, step.ref)
         if step.hidden and step.status.good:
             return
-        details = [part for part in (_seconds(step.duration_ms), f"exit code {step.exit_code}" if step.exit_code else "", step.reason) if part]
+        details = [
+            part
+            for part in (
+                _seconds(step.duration_ms),
+                f"exit code {step.exit_code}" if step.exit_code else "",
+                step.reason,
+            )
+            if part
+        ]
         tail = f" ({', '.join(details)})" if details else ""
         yield Line(LineKind.STEP, self._where(execution_id), step.title, f"{step.status}{tail}", step.status)
 

@@ -23,7 +23,10 @@ def register(app: typer.Typer) -> None:
 
 
 def apply(
-    files: Annotated[list[str], typer.Option("--file", "-f", metavar="FILE|DIR", help="Documents, or folders of them; - for standard input.")],
+    files: Annotated[
+        list[str],
+        typer.Option("--file", "-f", metavar="FILE|DIR", help="Documents, or folders of them; - for standard input."),
+    ],
     url: Url = None,
     state: State = None,
 ) -> None:

@@ -134,7 +134,14 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it ends.")] = False,
     step: Annotated[str | None, typer.Option("--step", help="Only this step: reference, id or name.")] = None,
     agent: Annotated[str | None, typer.Option("--agent", help="Only on this agent.")] = None,
-    since: Annotated[str | None, typer.Option("--since", metavar="OFFSET", help="Only what comes behind this position of an execution (attempt.number, as --positions shows).")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="OFFSET",
+            help="Only what comes behind this position of an execution (attempt.number, as --positions shows).",
+        ),
+    ] = None,
     positions: Annotated[bool, typer.Option("--positions", help="Show each piece's position before it.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Do not neutralise escape sequences.")] = False,
     url: Url = None,
@@ -145,12 +152,21 @@ def logs(
 
 
 async def _logs(
-    subject: str, follow: bool, step: str | None, agent: str | None, since: str | None, positions: bool, raw: bool, url: str | None, state: Path | None
+    subject: str,
+    follow: bool,
+    step: str | None,
+    agent: str | None,
+    since: str | None,
+    positions: bool,
+    raw: bool,
+    url: str | None,
+    state: Path | None,
 ) -> int:
     neutralisers: dict[tuple[str, str, str], Neutraliser] = {}
-    async with muster(url, state) as client, aclosing(
-        client.logs(subject, since=since, follow=follow, step=step, agent=agent)
-    ) as pieces:
+    async with (
+        muster(url, state) as client,
+        aclosing(client.logs(subject, since=since, follow=follow, step=step, agent=agent)) as pieces,
+    ):
         async for piece in pieces:
             key = (piece.execution, piece.ref, piece.stream)
             text = piece.text if raw else neutralisers.setdefault(key, Neutraliser()).feed(piece.text)
@@ -163,7 +179,9 @@ async def _logs(
 
 def artifacts(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's name or id.")],
-    download: Annotated[Path | None, typer.Option("--download", metavar="DIR", help="Fetch them all: DIR/<environment>/<name>.")] = None,
+    download: Annotated[
+        Path | None, typer.Option("--download", metavar="DIR", help="Fetch them all: DIR/<environment>/<name>.")
+    ] = None,
     output: FormOption = Form.TABLE,
     url: Url = None,
     state: State = None,

@@ -28,20 +28,52 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    workflow: Annotated[str, typer.Argument(metavar="FILE|NAME", help="A document (- for standard input), or the name of an applied workflow.")],
-    target: Annotated[list[str] | None, typer.Option("--target", metavar="K=V[,V2]", help="Run on agents with this label; again: all must hold.")] = None,
-    target_not: Annotated[list[str] | None, typer.Option("--target-not", metavar="K=V[,V2]", help="Not on agents with this label.")] = None,
-    replicate: Annotated[list[str] | None, typer.Option("--replicate", metavar="LABEL", help="One copy for each value of this label.")] = None,
-    config: Annotated[list[str] | None, typer.Option("--config", metavar="K=V", help="A parameter of the workflow.")] = None,
+    workflow: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|NAME", help="A document (- for standard input), or the name of an applied workflow."
+        ),
+    ],
+    target: Annotated[
+        list[str] | None,
+        typer.Option("--target", metavar="K=V[,V2]", help="Run on agents with this label; again: all must hold."),
+    ] = None,
+    target_not: Annotated[
+        list[str] | None, typer.Option("--target-not", metavar="K=V[,V2]", help="Not on agents with this label.")
+    ] = None,
+    replicate: Annotated[
+        list[str] | None, typer.Option("--replicate", metavar="LABEL", help="One copy for each value of this label.")
+    ] = None,
+    config: Annotated[
+        list[str] | None, typer.Option("--config", metavar="K=V", help="A parameter of the workflow.")
+    ] = None,
     tag: Annotated[list[str] | None, typer.Option("--tag", metavar="K=V", help="A tag of the run.")] = None,
-    key: Annotated[str | None, typer.Option("--key", help="Idempotency key: the same key gives the first run again.")] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", help="Idempotency key: the same key gives the first run again.")
+    ] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Start it and print its name.")] = False,
-    output: Annotated[Output, typer.Option("--output", "-o", help="What stands on standard output at the end.")] = Output.TABLE,
+    output: Annotated[
+        Output, typer.Option("--output", "-o", help="What stands on standard output at the end.")
+    ] = Output.TABLE,
     url: Url = None,
     state: State = None,
 ) -> None:
     """Run a workflow and follow it in every environment. Exit code: 0 passed, 1 failed, 2 invalid, 3 aborted, cancelled or lost."""
-    runs(_run(workflow, target or [], target_not or [], replicate or [], config or [], tag or [], key, detach, output, url, state))
+    runs(
+        _run(
+            workflow,
+            target or [],
+            target_not or [],
+            replicate or [],
+            config or [],
+            tag or [],
+            key,
+            detach,
+            output,
+            url,
+            state,
+        )
+    )
 
 
 async def _run(

@@ -76,7 +76,12 @@ def runs_table(runs: Sequence[RunView], now: datetime) -> Table:
     table = plain("NAME", "VERDICT", "ENVIRONMENTS", "STARTED", "TOOK", "BY")
     for run in runs:
         table.add_row(
-            run.name, status(run.verdict), ", ".join(run.environments), ago(run.created_at, now), duration(run.duration_ms), run.actor
+            run.name,
+            status(run.verdict),
+            ", ".join(run.environments),
+            ago(run.created_at, now),
+            duration(run.duration_ms),
+            run.actor,
         )
     return table
 
@@ -111,7 +116,9 @@ def run_tree(run: RunView) -> Table:
         for step in execution.steps:
             if step.hidden and step.status.good:
                 continue
-            table.add_row("  " * (step.depth + 1) + step.title, "", status(step.status), duration(step.duration_ms), step.reason)
+            table.add_row(
+                "  " * (step.depth + 1) + step.title, "", status(step.status), duration(step.duration_ms), step.reason
+            )
     return table
 
 
@@ -148,6 +155,10 @@ def artifacts_table(artifacts: Sequence[ArtifactView]) -> Table:
     table = plain("WHERE", "NAME", "SIZE", "SHA-256", "EXECUTION")
     for artifact in artifacts:
         table.add_row(
-            artifact.where or "-", one_line(artifact.name), size(artifact.size), artifact.digest.removeprefix("sha256:")[:12], artifact.execution
+            artifact.where or "-",
+            one_line(artifact.name),
+            size(artifact.size),
+            artifact.digest.removeprefix("sha256:")[:12],
+            artifact.execution,
         )
     return table

@@ -14,7 +14,12 @@ from muster.local.state import default_directory
 
 Url = Annotated[
     str | None,
-    typer.Option("--url", envvar="MUSTER_URL", help="Address of the control plane; MUSTER_TOKEN holds its token.", rich_help_panel="Where"),
+    typer.Option(
+        "--url",
+        envvar="MUSTER_URL",
+        help="Address of the control plane; MUSTER_TOKEN holds its token.",
+        rich_help_panel="Where",
+    ),
 ]
 State = Annotated[
     Path | None,
