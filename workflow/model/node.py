@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, Strict
 from pydantic.alias_generators import to_camel
 
 from workflow.problems import Position
-from workflow.source import Place, position_at
+from workflow.source import Place, place_at, position_at, position_inside
 
 
 class Reading(StrEnum):
@@ -75,6 +75,12 @@ class Node(BaseModel):
         if self.place is None:
             return Position("")
         return position_at(self.place, self.alias_path(path), key=key)
+
+    def where_in(self, path: Sequence[str | int], value: str, offset: int) -> Position:
+        """The position of a character of a field's text: ``offset`` characters into ``value``."""
+        if self.place is None:
+            return Position("")
+        return position_inside(place_at(self.place, self.alias_path(path)), value, offset)
 
     def alias_path(self, path: Sequence[str | int]) -> tuple[str | int, ...]:
         """``path`` with its first name as documents spell it."""

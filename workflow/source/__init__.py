@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from .documents import Document, read, read_documents
 from .limits import MAX_ALIASED_NODES, MAX_BYTES, MAX_DEPTH, MAX_DOCUMENTS, MAX_NODES
-from .places import Data, Place, Placed, place_at, position_at
+from .places import Data, Place, Placed, Source, place_at, position_at, position_inside
 
 __all__ = [
     "Data",
@@ -24,8 +24,10 @@ __all__ = [
     "MAX_NODES",
     "Place",
     "Placed",
+    "Source",
     "place_at",
     "position_at",
+    "position_inside",
     "read",
     "read_documents",
 ]

@@ -22,7 +22,7 @@ from yaml.events import (
 from workflow.problems import Position, Problem, Severity
 
 from .limits import MAX_ALIASED_NODES, MAX_DEPTH, MAX_NODES, MAX_SYNTAX_PROBLEMS
-from .places import Data, Place, Placed
+from .places import Data, Place, Placed, Source
 from .scalars import is_not_finite, plain
 
 _CORE: Final = "tag:yaml.org,2002:"
@@ -66,11 +66,11 @@ def parser(text: str) -> Events:
 class Builder:
     """Builds the documents of one stream. Not to be used after it raised ``Refused``."""
 
-    __slots__ = ("_aliased", "_anchors", "_events", "_file", "_nodes", "problems")
+    __slots__ = ("_aliased", "_anchors", "_events", "_nodes", "_source", "problems")
 
-    def __init__(self, text: str, file: str) -> None:
-        self._events = parser(text)
-        self._file = file
+    def __init__(self, source: Source) -> None:
+        self._events = parser(source.text)
+        self._source = source
         self._anchors: dict[str, tuple[Data, Place, int] | None] = {}
         self._nodes = 0
         self._aliased = 0
@@ -116,7 +116,7 @@ class Builder:
 
     def _scalar(self, event: Event) -> tuple[Data, Place]:
         mark = event.start_mark
-        place: Place = (self._file, mark.line + 1, mark.column + 1, None)
+        place: Place = (self._source, mark.line + 1, mark.column + 1, None)
         text = event.value
         if event.tag is not None:
             value: Data = self._tagged(event)
@@ -154,7 +154,7 @@ class Builder:
             places.append(place)
             following = self._next()
         mark = event.start_mark
-        return items, (self._file, mark.line + 1, mark.column + 1, places)
+        return items, (self._source, mark.line + 1, mark.column + 1, places)
 
     def _mapping(self, event: Event, depth: int) -> tuple[Data, Place]:
         fields: dict[str, Data] = {}
@@ -177,7 +177,7 @@ class Builder:
         for value, place, source in merged:
             self._merge(fields, places, value, place, source)
         mark = event.start_mark
-        return fields, (self._file, mark.line + 1, mark.column + 1, places)
+        return fields, (self._source, mark.line + 1, mark.column + 1, places)
 
     def _repeated(self, key: str, before: Data, now: Data, first: Placed, event: Event) -> None:
         """A key that stands twice. Two blocks occur in real documents: the later one counts, as in the reference."""
@@ -198,7 +198,7 @@ class Builder:
         key = event.value
         if event.anchor is not None:
             mark = event.start_mark
-            self._anchors[event.anchor] = (key, (self._file, mark.line + 1, mark.column + 1, None), 1)
+            self._anchors[event.anchor] = (key, (self._source, mark.line + 1, mark.column + 1, None), 1)
         return key
 
     def _merge(
@@ -250,7 +250,7 @@ class Builder:
 
     def _at(self, event: Event) -> Position:
         mark = event.start_mark
-        return Position(self._file, mark.line + 1, mark.column + 1)
+        return Position(self._source.name, mark.line + 1, mark.column + 1)
 
     def _refuse(self, code: str, message: str, event: Event, hint: str = "") -> NoReturn:
         self._problem(code, message, event, hint)

@@ -16,7 +16,7 @@ from workflow.problems import InvalidDocument, Position, Problem, errors, in_ord
 
 from .builder import Builder, Refused
 from .limits import MAX_BYTES, MAX_DOCUMENTS
-from .places import Data, Path, Place, position_at
+from .places import Data, Path, Place, Source, position_at
 
 _FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _HELM: Final = re.compile(r"^\s*\{\{-?\s*(if|include|range|with|end|define|template|\.Values)\b", re.MULTILINE)
@@ -32,8 +32,12 @@ class Document:
     name: str
     data: dict[str, Data]
     place: Place = field(repr=False, compare=False)
-    file: str = ""
-    text: str = field(default="", repr=False, compare=False)
+    source: Source = field(repr=False, compare=False)
+
+    @property
+    def file(self) -> str:
+        """The name of the file, for messages."""
+        return self.source.name
 
     def position(self, path: Path = (), *, key: bool = False) -> Position:
         """Where the value at ``path`` (with ``key``: its key) stands, or the nearest value around it."""
@@ -41,7 +45,7 @@ class Document:
 
     def raw(self, position: Position) -> str:
         """The word as it was written at ``position``; empty when there is none."""
-        lines = self.text.splitlines()
+        lines = self.source.text.splitlines()
         if not 0 < position.line <= len(lines):
             return ""
         found = re.match(r"[^\s#,\]}]+", lines[position.line - 1][position.column - 1 :])
@@ -62,11 +66,12 @@ def read(text: str | bytes, file: str) -> tuple[list[Document], tuple[Problem, .
     if isinstance(decoded, Problem):
         return [], (decoded,)
     documents: list[Document] = []
-    builder = Builder(decoded, file)
+    source = Source(file, decoded)
+    builder = Builder(source)
     problems = builder.problems
     try:
         while (built := builder.next_document()) is not None:
-            documents += _documents(*built, decoded, file, problems)
+            documents += _documents(*built, source, problems)
             if len(documents) > MAX_DOCUMENTS:
                 at = documents[-1].position()
                 problems.append(Problem("too-many-documents", f"a file may hold {MAX_DOCUMENTS} documents", at))
@@ -107,12 +112,12 @@ def _not_utf8(error: UnicodeDecodeError, file: str) -> Problem:
     return Problem("not-utf-8", "this is not UTF-8 text", at, hint=hint)
 
 
-def _documents(data: Data, place: Place, text: str, file: str, problems: list[Problem]) -> list[Document]:
+def _documents(data: Data, place: Place, source: Source, problems: list[Problem]) -> list[Document]:
     """The documents in one YAML document: none when it is empty, the items when it is a list."""
     if data is None:
         return []
     if not isinstance(data, dict):
-        at = Position(file, place[1], place[2])
+        at = position_at(place, ())
         problems.append(Problem("not-a-document", "a document must be a mapping with apiVersion and kind", at))
         return []
     kind = data.get("kind")
@@ -122,12 +127,12 @@ def _documents(data: Data, place: Place, text: str, file: str, problems: list[Pr
         places = inside["items"][2][3] if isinstance(inside, dict) else None
         listed: list[Document] = []
         for item, at_item in zip(items, places if isinstance(places, list) else [], strict=False):
-            listed += _documents(item, at_item, text, file, problems) if len(listed) <= MAX_DOCUMENTS else []
+            listed += _documents(item, at_item, source, problems) if len(listed) <= MAX_DOCUMENTS else []
         return listed
     metadata = data.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     kind_text, name_text = (value if isinstance(value, str) else "" for value in (kind, name))
-    return [Document(kind_text, name_text, data, place, file, text)]
+    return [Document(kind_text, name_text, data, place, source)]
 
 
 def _syntax(error: yaml.YAMLError, file: str) -> Problem:

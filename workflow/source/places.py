@@ -7,9 +7,19 @@ thousands of them and few are ever looked at.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 
 from workflow.problems import Position
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """A file as it was read: its name for messages, and its text to point into."""
+
+    name: str
+    text: str = field(default="", repr=False)
+
 
 Data: TypeAlias = "bool | int | float | str | list[Data] | dict[str, Data] | None"
 """What JSON can say."""
@@ -17,10 +27,14 @@ Data: TypeAlias = "bool | int | float | str | list[Data] | dict[str, Data] | Non
 Placed: TypeAlias = "tuple[int, int, Place]"
 """A key's line and column (from 1), and the place of its value."""
 
-Place: TypeAlias = "tuple[str, int, int, Mapping[str, Placed] | Sequence[Place] | None]"
-"""File, line, column (from 1; 0 when unknown) of a value, and the places of what it holds."""
+Place: TypeAlias = "tuple[Source, int, int, Mapping[str, Placed] | Sequence[Place] | None]"
+"""Source, line, column (from 1; 0 when unknown) of a value, and the places of what it holds."""
 
 Path: TypeAlias = "Sequence[str | int]"
+
+_SHORTEST_WORD: Final = 3
+_LONGEST_WORD: Final = 40
+_NEAR: Final = 200  # lines
 
 
 def place_at(place: Place, path: Path) -> Place:
@@ -44,6 +58,41 @@ def position_at(place: Place, path: Path, *, key: bool = False) -> Position:
         last = path[-1]
         if isinstance(last, str) and isinstance(inside, Mapping) and last in inside:
             line, column, _ = inside[last]
-            return Position(around[0], line, column)
-    file, line, column, _ = place_at(place, path)
-    return Position(file, line, column)
+            return Position(around[0].name, line, column)
+    source, line, column, _ = place_at(place, path)
+    return Position(source.name, line, column)
+
+
+def position_inside(place: Place, value: str, offset: int) -> Position:
+    """The position of a character of a text that stands at ``place``; of the text's start where that cannot be told.
+
+    ``offset`` counts characters of the value from 0. Exact for plain and quoted texts without escapes and for literal
+    blocks; in folded texts the word at the offset is looked for.
+    """
+    source, line, column, _ = place
+    lines = source.text.splitlines()
+    start = Position(source.name, line, column)
+    if not 0 < line <= len(lines):
+        return start
+    before = value[:offset]
+    written = value[before.rfind("\n") + 1 :].split("\n", 1)[0]
+    within = offset - (before.rfind("\n") + 1)
+    opening = lines[line - 1][column - 1 : column]
+    if opening == "|":
+        line, column = line + 1 + before.count("\n"), 1
+    if line <= len(lines) and (opening == "|" or "\n" not in value):
+        found = lines[line - 1].find(written, column - 1)
+        if written and found >= 0:
+            return Position(source.name, line, found + within + 1)
+    return _word_found(source.name, lines, start, value[offset:]) or start
+
+
+def _word_found(file: str, lines: Sequence[str], start: Position, rest: str) -> Position | None:
+    """Where the rest of a text goes on, if its next word is long enough and is written once only near the start."""
+    word = rest.split(None, 1)[0][:_LONGEST_WORD] if rest.strip() else ""
+    near = range(start.line - 1, min(len(lines), start.line + _NEAR))
+    begin = {start.line - 1: start.column - 1}
+    hits = [(n, c) for n in near if (c := lines[n].find(word, begin.get(n, 0))) >= 0]
+    if len(word) < _SHORTEST_WORD or len(hits) != 1 or lines[hits[0][0]].count(word) > 1:
+        return None
+    return Position(file, hits[0][0] + 1, hits[0][1] + 1)
