@@ -1,0 +1,40 @@
+"""floor, ceil, round: whole numbers, and range, a list of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Final
+
+from workflow.expressions.errors import ExpressionError
+from workflow.expressions.functions.calling import Builtin, counted
+from workflow.expressions.limits import MAX_ITEMS, Budget
+from workflow.expressions.numbers import integer_of, rounded
+from workflow.expressions.values import Datum, integer, number_of
+
+
+def _whole(name: str, change: Callable[[float], float]) -> Builtin:
+    def function(values: list[Datum], budget: Budget) -> Datum:
+        counted(name, values, 1, 1)
+        number = number_of(values[0], budget)
+        return integer_of(change(number) if math.isfinite(number) else number)
+
+    return function
+
+
+def _range(values: list[Datum], budget: Budget) -> Datum:
+    counted("range", values, 1, 2)
+    bounds = [integer(value, budget) for value in values]
+    start, end = (0, bounds[0]) if len(bounds) == 1 else (bounds[0], bounds[1])
+    if end - start > MAX_ITEMS:
+        raise ExpressionError(f"range() would have more than {MAX_ITEMS} items")
+    budget.items(max(0, end - start))
+    return list(range(start, end))
+
+
+FUNCTIONS: Final[dict[str, Builtin]] = {
+    "floor": _whole("floor", lambda number: float(math.floor(number))),
+    "ceil": _whole("ceil", lambda number: float(math.ceil(number))),
+    "round": _whole("round", rounded),
+    "range": _range,
+}
