@@ -108,7 +108,7 @@ def _marked(text: str) -> str:
 
 
 def html(comparison: Comparison) -> str:
-    """The tables as a fragment of HTML with classes ``differs``, ``good``, ``bad``, ``idle``; no script, style, link."""
+    """The tables as a fragment of HTML classes ``differs``, ``good``, ``bad``, ``idle``; no script or style."""
     return "\n".join(_html_table(table) for table in comparison.tables)
 
 

@@ -1,0 +1,207 @@
+"""Files of executions: who may store and read which, within which bounds.
+
+Called by control_plane.rpc (agents) and control_plane.web (people). An artifact is invisible until services.progress
+applied its ArtifactStored entry, which it does after ``check``; here only bytes arrive. Knows nothing of gRPC or
+HTTP.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+from control_plane.ports.blobs import Blobs
+from control_plane.ports.records import ArtifactRow, ExecutionRow
+from control_plane.ports.store import Store, Unit
+from workflow.filenames import BadName, Names, artifact_name
+from workflow.identifiers import AgentName, Attempt, ExecutionId
+from workflow.session import Fenced, FileKind, FileOffer, FilePosition
+
+MAX_CHUNK: Final = 1024 * 1024
+"""Bytes of one append at the most."""
+MAX_TALLIES: Final = 1000
+"""Attempts whose offers are remembered; older ones are read again from the store."""
+
+
+TRANSFER_STORED: Final = "transfer_stored"
+"""The kind of the entries that offer files to a parent (workflow.entries)."""
+
+
+class BadOffer(ValueError):
+    """The file is refused for what it is: its name, its size, one too many. The step is told this sentence."""
+
+
+class NotYours(Exception):
+    """The agent does not hold what it speaks of, or may not read it."""
+
+
+class NoSuchUpload(KeyError):
+    """The upload is not known (any more): begin again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """Bounds for each attempt: bytes of one file, number of files, bytes of all."""
+
+    file_bytes: int = 2 * 1024**3
+    files: int = 10_000
+    bytes: int = 10 * 1024**3
+
+
+class Tally:
+    """What one attempt has offered so far."""
+
+    def __init__(self) -> None:
+        self._names = Names()
+        self._sizes: dict[tuple[FileKind, str], int] = {}
+        self._total = 0
+
+    def add(self, kind: FileKind, name: str, size: int, quotas: Quotas) -> None:
+        """Count one file in, again where it replaces itself. Raises BadOffer, BadName; then nothing is counted."""
+        key = (kind, name)
+        total = self._total - self._sizes.get(key, 0) + size
+        if size > quotas.file_bytes:
+            raise BadOffer(f"{name[:80]!r} has {size} bytes; at most {quotas.file_bytes} are allowed")
+        if key not in self._sizes and len(self._sizes) >= quotas.files:
+            raise BadOffer(f"{name[:80]!r} would be one file too many: at most {quotas.files} are allowed")
+        if total > quotas.bytes:
+            raise BadOffer(f"with {name[:80]!r} the execution's files would exceed {quotas.bytes} bytes")
+        if kind is FileKind.ARTIFACT:
+            self._names.add(name)
+        self._sizes[key], self._total = size, total
+
+
+class Artifacts:
+    """See the module."""
+
+    def __init__(self, store: Store, blobs: Blobs, quotas: Quotas | None = None) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._quotas = quotas or Quotas()
+        self._tallies: OrderedDict[Attempt, Tally] = OrderedDict()
+
+    # --- agents ---
+
+    async def begin(self, agent: AgentName, offer: FileOffer) -> FilePosition:
+        """Begin the upload, or find it again. Raises Fenced, NotYours, BadOffer, BlobsUnavailable."""
+        await self._held(agent, offer.attempt)
+        await self._count(offer)
+        try:
+            upload = await self._blobs.begin(offer.digest, offer.size)
+        except ValueError as error:
+            raise BadOffer(f"{offer.name[:80]!r}: {error}") from error
+        return FilePosition(_ticket(offer.attempt, upload.id), upload.offset, upload.complete)
+
+    async def append(self, agent: AgentName, upload: str, offset: int, data: bytes) -> FilePosition:
+        """Add bytes. Raises Fenced, NotYours, NoSuchUpload, BadOffer (a gap, too much), DigestMismatch,
+        BlobsUnavailable."""
+        attempt, inner = _read_ticket(upload)
+        await self._held(agent, attempt)
+        if len(data) > MAX_CHUNK:
+            raise BadOffer(f"a piece of {len(data)} bytes came; at most {MAX_CHUNK} are allowed")
+        try:
+            position = await self._blobs.append(inner, offset, data)
+        except KeyError:
+            raise NoSuchUpload(upload) from None
+        except ValueError as error:
+            raise BadOffer(str(error)) from error
+        return FilePosition(upload, position.offset, position.complete)
+
+    async def download(self, agent: AgentName, attempt: Attempt, digest: str, offset: int = 0) -> AsyncIterator[bytes]:
+        """A file that a parent handed to this execution, or that a child of it offers. Raises Fenced, NotYours."""
+        row = await self._held(agent, attempt)
+        if not await self._store.read(lambda unit: digest in _readable(unit, row)):
+            raise NotYours(f"{attempt} was handed no file {digest[:80]}")
+        try:
+            async for piece in self._blobs.read(digest, offset):
+                yield piece
+        except KeyError:
+            raise NotYours(f"the file {digest[:80]} is gone") from None
+
+    # --- the progress service ---
+
+    async def check(self, offer: FileOffer) -> None:
+        """Whether a file that a journal says is stored may be shown: name, quotas, and its bytes are there. Raises
+        BadOffer."""
+        await self._count(offer)
+        try:
+            size = await self._blobs.size(offer.digest)
+        except ValueError as error:
+            raise BadOffer(str(error)) from error
+        if size != offer.size:
+            found = "nothing is" if size is None else f"{size} bytes are"
+            raise BadOffer(f"{offer.name[:80]!r} was to have {offer.size} bytes; {found} there")
+
+    # --- people ---
+
+    async def find(self, execution: ExecutionId, name: str) -> ArtifactRow | None:
+        """The artifact of this name, of the newest attempt that stored one."""
+        rows = await self._store.read(lambda unit: unit.entries.artifacts(execution))
+        return max((row for row in rows if row.name == name), key=lambda row: row.attempt, default=None)
+
+    def read(self, digest: str, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes of an artifact that ``find`` or a query named. KeyError where they are gone."""
+        return self._blobs.read(digest, offset, length)
+
+    # --- inside ---
+
+    async def _held(self, agent: AgentName, attempt: Attempt) -> ExecutionRow:
+        row = await self._store.read(lambda unit: unit.executions.get(attempt.execution))
+        if row is None or row.attempt < attempt.number:
+            raise NotYours(f"there is no attempt {attempt}")
+        if row.attempt > attempt.number:
+            raise Fenced(f"{attempt} was handed out again: attempt {row.attempt} counts")
+        if row.agent != agent:
+            raise NotYours(f"{attempt} is not held by {agent}")
+        if not row.state.live:
+            raise Fenced(f"{attempt} is over: {row.state.value}")
+        return row
+
+    async def _count(self, offer: FileOffer) -> None:
+        try:
+            if offer.kind is FileKind.ARTIFACT:
+                artifact_name(offer.name)
+            elif len(offer.name.encode(errors="replace")) > MAX_CHUNK // 1024:
+                raise BadOffer("the name of a transfer is too long")
+            if offer.size < 0:
+                raise BadOffer(f"{offer.name[:80]!r} cannot have {offer.size} bytes")
+            (await self._tally(offer.attempt)).add(offer.kind, offer.name, offer.size, self._quotas)
+        except BadName as error:
+            raise BadOffer(str(error)) from error
+
+    async def _tally(self, attempt: Attempt) -> Tally:
+        tally = self._tallies.get(attempt)
+        if tally is None:
+            stored = await self._store.read(lambda unit: unit.entries.artifacts(attempt.execution))
+            tally = self._tallies.setdefault(attempt, Tally())
+            for row in stored:
+                if row.attempt == attempt.number:
+                    tally.add(FileKind.ARTIFACT, row.name, row.size, self._quotas)
+        self._tallies.move_to_end(attempt)
+        while len(self._tallies) > MAX_TALLIES:
+            self._tallies.popitem(last=False)
+        return tally
+
+
+def _readable(unit: Unit, row: ExecutionRow) -> set[str]:
+    """The digests of the files that were handed to an execution, or offered by its children."""
+    plan = unit.executions.plan(row.id)
+    digests = {digest for digest, _ in plan.transfers} if plan else set()
+    for child in unit.executions.children(row.id):
+        entries = unit.entries.of(child.id)
+        digests |= {str(entry.body.get("digest")) for entry in entries if entry.kind == TRANSFER_STORED}
+    return digests
+
+
+def _ticket(attempt: Attempt, upload: str) -> str:
+    return f"{attempt.execution}/{attempt.number}/{upload}"
+
+
+def _read_ticket(ticket: str) -> tuple[Attempt, str]:
+    execution, _, rest = ticket.partition("/")
+    number, _, upload = rest.partition("/")
+    if not number.isdecimal() or not upload or len(ticket) > MAX_CHUNK // 1024:
+        raise NoSuchUpload(ticket[:80])
+    return Attempt(ExecutionId(execution), int(number)), upload
