@@ -36,6 +36,7 @@ from .kubernetes import (
 from .node import Node, Reading
 from .parameters import Parameter, ParameterType
 from .parse import Parsed, examine_documents, parse_document, parse_documents, parse_template, parse_workflow
+from .schema import json_schema
 from .steps import (
     Artifacts,
     Body,
@@ -121,6 +122,7 @@ __all__ = [
     "check_quantity",
     "delay_microseconds",
     "examine_documents",
+    "json_schema",
     "microseconds",
     "parse_document",
     "parse_documents",

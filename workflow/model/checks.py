@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any, Final
 
+from workflow.expressions import ExpressionError, parse, parse_template
 from workflow.problems import Problem
 
 from .content import FileContent, GitContent, GitRetry
 from .documents import Workflow, WorkflowTemplate
 from .forms import BadForm, check_cron, check_quantity, delay_microseconds, microseconds
 from .kubernetes import EnvVar, Resources, ValueSource
-from .node import Node
+from .node import Node, Reading
 from .parameters import Parameter, ParameterType
-from .shape import each_node
+from .shape import Written, each_node, texts_of
 from .steps import Body, CronJob, Execute, Parallel, Run, Service, Step, TargetSpec, Timeouts
 
 _VERBOSITY: Final = ("quiet", "normal", "verbose")
@@ -34,10 +36,10 @@ def check(node: Node) -> list[Problem]:
     problems: list[Problem] = []
 
     def look(part: Node) -> None:
-        for kind, rules in _RULES:
-            if isinstance(part, kind):
-                for rule in rules:
-                    problems.extend(rule(part))
+        for rule in _rules_of(type(part)):
+            problems.extend(rule(part))
+        for written in texts_of(part):
+            problems.extend(_syntax(part, written))
 
     each_node(node, look)
     if isinstance(node, Workflow | WorkflowTemplate):
@@ -45,6 +47,27 @@ def check(node: Node) -> list[Problem]:
     if isinstance(node, WorkflowTemplate):
         problems += _templates_in_template(node)
     return problems
+
+
+@cache
+def _rules_of(kind: type[Node]) -> tuple[Callable[[Any], Found], ...]:
+    return tuple(rule for holder, rules in _RULES if issubclass(kind, holder) for rule in rules)
+
+
+def _syntax(node: Node, written: Written) -> Found:
+    """Whether the text can be read as what it is: a template or an expression."""
+    text = written.text
+    try:
+        if "{{" in text:
+            parse_template(text)
+        elif written.reading in (Reading.EXPRESSION, Reading.LIST):
+            parse(text)
+    except ExpressionError as error:
+        at = node.where_in(written.path, text, error.offset)
+        if written.is_key:
+            at = node.where(*written.path, key=True)
+        what = "expression" if written.reading is Reading.EXPRESSION else "template"
+        yield Problem(f"bad-{what}", f"in this {what}: {error.message}", at, path=node.alias_path(written.path))
 
 
 def problem(code: str, message: str, node: Node, *path: str | int, hint: str = "") -> Problem:

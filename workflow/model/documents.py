@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
@@ -65,14 +65,14 @@ class Resource(Node):
 class Workflow(Resource):
     """A TestWorkflow."""
 
-    kind: Kind = Kind.WORKFLOW
+    kind: Literal[Kind.WORKFLOW] = Kind.WORKFLOW
     spec: Spec
 
 
 class WorkflowTemplate(Resource):
     """A TestWorkflowTemplate: like a workflow, but it uses no templates itself."""
 
-    kind: Kind = Kind.TEMPLATE
+    kind: Literal[Kind.TEMPLATE] = Kind.TEMPLATE
     spec: Spec
 
 
@@ -104,5 +104,5 @@ class ExecutionSpec(Node):
 class WorkflowExecution(Resource):
     """A TestWorkflowExecution: a request to execute a workflow once."""
 
-    kind: Kind = Kind.EXECUTION
+    kind: Literal[Kind.EXECUTION] = Kind.EXECUTION
     spec: ExecutionSpec

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
@@ -98,27 +98,85 @@ def _marked(hint: Any) -> Shape | None:
     return Text(reading) if reading else _shape(inner)
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A text in a node: where (by the field's name in Python, then as in the data), what, and how it is read."""
+
+    path: tuple[str | int, ...]
+    text: str
+    reading: Reading
+    is_key: bool = False
+
+
 def each_node(node: Node, seen: Callable[[Node], None]) -> None:
     """Calls ``seen`` for the node and all nodes inside it, outer ones first, in the order of the fields."""
     seen(node)
-    for name, field in shapes_of(type(node)).items():
-        value = getattr(node, name)
-        if value:
-            _each(value, field.shape, seen)
+    shapes = shapes_of(type(node))
+    for name in node.model_fields_set:
+        field = shapes.get(name)
+        if field is not None:
+            _each(getattr(node, name), field.shape, seen)
+
+
+def texts_of(node: Node) -> Iterator[Written]:
+    """The texts of a node that are read as templates or expressions; those of nodes inside it are theirs."""
+    shapes = shapes_of(type(node))
+    for name in node.model_fields_set:
+        field = shapes.get(name)
+        if field is not None:
+            yield from _texts((name,), getattr(node, name), field.shape)
 
 
 def _each(value: Any, shape: Shape | None, seen: Callable[[Node], None]) -> None:
     match shape:
         case Part() if isinstance(value, Node):
             each_node(value, seen)
-        case Many(item):
+        case Many(Part() | Many() | Named() as item) if value:
             for one in value:
                 _each(one, item, seen)
-        case Named(item):
+        case Named(Part() | Many() | Named() as item) if value:
             for one in value.values():
                 _each(one, item, seen)
         case _:
             return
 
 
-__all__ = ["FieldShape", "Loose", "Many", "Named", "Part", "Shape", "Text", "each_node", "shapes_of"]
+def _texts(path: tuple[str | int, ...], value: Any, shape: Shape | None) -> Iterator[Written]:
+    match shape:
+        case Text(Reading.LIST) if isinstance(value, list):
+            yield from _texts(path, value, Loose())
+        case Text(reading) if isinstance(value, str):
+            yield Written(path, value, reading)
+        case Many(item) if value:
+            for index, one in enumerate(value):
+                yield from _texts((*path, index), one, item)
+        case Named(item, key) if value:
+            for name, one in value.items():
+                if key is not None and "{{" in name:
+                    yield Written((*path, name), name, key.reading, is_key=True)
+                yield from _texts((*path, name), one, item)
+        case Loose() if isinstance(value, str):
+            yield Written(path, value, Reading.TEMPLATE)
+        case Loose() if isinstance(value, dict):
+            for name, one in value.items():
+                yield from _texts((*path, name), one, shape)
+        case Loose() if isinstance(value, list):
+            for index, one in enumerate(value):
+                yield from _texts((*path, index), one, shape)
+        case _:
+            return
+
+
+__all__ = [
+    "FieldShape",
+    "Loose",
+    "Many",
+    "Named",
+    "Part",
+    "Shape",
+    "Text",
+    "Written",
+    "each_node",
+    "shapes_of",
+    "texts_of",
+]
