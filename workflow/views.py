@@ -33,9 +33,14 @@ class View(BaseModel):
     )
 
 
+def exact(instant: Instant) -> datetime:
+    """The instant as people write it."""
+    return _EPOCH + timedelta(microseconds=instant)
+
+
 def moment(instant: Instant | None) -> datetime | None:
     """The instant as people write it; None stays None."""
-    return None if instant is None else _EPOCH + timedelta(microseconds=instant)
+    return None if instant is None else exact(instant)
 
 
 def milliseconds(start: Instant | None, end: Instant | None) -> float | None:

@@ -14,7 +14,7 @@ from control_plane.ports.journals import Position
 from control_plane.services.logs import START, Chunk
 from workflow.identifiers import StepRef
 from workflow.journal import Stream
-from workflow.views import LogView, moment
+from workflow.views import LogView, exact
 
 MAX_TOKEN: Final = 4096
 """Characters of a place's token at the most."""
@@ -45,6 +45,8 @@ class Place:
     def texts(self, chunks: Iterable[Chunk]) -> Iterator[LogView]:
         """The chunks as text; a chunk that holds only the beginning of a character yields nothing yet."""
         for chunk in chunks:
+            if chunk.position.attempt != self.position.attempt:
+                self._cut.clear()  # what was cut in an attempt that is over stays so
             text = self._text(chunk)
             self.position = chunk.position
             if text:
@@ -53,7 +55,7 @@ class Place:
                     position=str(self),
                     ref=chunk.ref,
                     stream=chunk.stream,
-                    at=moment(chunk.at),
+                    at=exact(chunk.at),
                     text=text,
                 )
 

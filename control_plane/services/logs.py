@@ -180,9 +180,9 @@ class Logs:
         refs = await self._refs([execution], wanted.step)
         async with aclosing(self.batches(execution, after)) as batches:
             async for batch in batches:
-                if wanted.agent in (None, batch.row.agent):
-                    if chunks := _chunks(execution, batch.records, wanted.attempt, refs[execution]):
-                        yield chunks
+                chunks = _chunks(execution, batch.records, wanted.attempt, refs[execution])
+                if chunks and wanted.agent in (None, batch.row.agent):
+                    yield chunks
 
     async def _next(self, reader: _Reader, number: int, heap: list[tuple[Instant, int]]) -> None:
         """Put the reader's next chunk on the heap, where it has one."""
