@@ -16,7 +16,8 @@ class Subscription(Protocol):
 
 
 class Signals(Protocol):
-    """The port. Topics: ``queue`` (something may be placed), ``execution/<id>`` (state, steps, journal), ``run/<id>``, ``agent/<name>``."""
+    """The port. Topics: ``queue`` (something may be placed), ``execution/<id>`` (state, steps, journal), ``run/<id>``, ``agent/<name>``,
+    ``trust/<name>`` (certificates of this agent that were in force no longer are)."""
 
     def publish(self, *topics: str) -> None:
         """Wake who subscribed to any of these. Never blocks, never fails."""
