@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from workflow.expressions import ExpressionError, Lookup, Unresolved, Value, evaluate, scope
 from workflow.plan.nodes import Json
 
 
@@ -16,4 +17,18 @@ def holds(condition: str, names: Mapping[str, Json], env: Mapping[str, str]) -> 
     plain = names.get(condition)
     if isinstance(plain, bool):  # passed, always, failed, ...: nearly all there are
         return plain
-    raise Unanswerable("not yet")
+    try:
+        return evaluate(condition, scope(names, lookup=environment(env)), Unresolved.FAIL).truthy
+    except ExpressionError as error:
+        raise Unanswerable(f"{error} in {condition[:200]!r}") from error
+
+
+def environment(env: Mapping[str, str]) -> Lookup:
+    """``env`` and ``env.NAME`` as expressions see them: a variable that is not set is an empty text."""
+
+    def look_up(path: tuple[str, ...]) -> tuple[bool, Value]:
+        if path[0] != "env" or len(path) > 2:
+            return False, None
+        return True, env.get(path[1], "") if len(path) == 2 else dict(env)
+
+    return look_up

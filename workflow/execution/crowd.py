@@ -70,9 +70,6 @@ class Crowd(Work):
             return Ended(StepStatus.FAILED, event.problem)
         specs = self._brood.numbered(event.children)
         self._total = len(specs)
-        if isinstance(self._operation, Execute) and not self._operation.wait:
-            self._brood.want(specs)
-            return Ended(StepStatus.PASSED)
         self._queue.extend(specs)
         return self._go_on()
 
@@ -134,6 +131,8 @@ class Crowd(Work):
             self.timers.start(Purpose.GRACE, self.ref, GRACE)
 
     def _go_on(self) -> Ended | None:
+        if isinstance(self._operation, Execute) and not self._operation.wait:
+            return self._let_go()
         self._fill()
         if self._open or self._queue:
             self._synchronise()
@@ -146,6 +145,15 @@ class Crowd(Work):
         self._phase = Phase.UNPACKING
         self.desk.order(UnpackFiles(self.ref, self.iteration, transfers))
         return None
+
+    def _let_go(self) -> Ended | None:
+        """``async``: all at once, and no waiting."""
+        if self.stopping is not None:
+            return stopped(self.stopping)
+        if self._held:
+            return None
+        self._brood.want(self._queue)
+        return Ended(StepStatus.PASSED)
 
     def _fill(self) -> None:
         if self._held:

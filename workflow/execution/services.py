@@ -14,6 +14,7 @@ from workflow.execution.events import ChildrenExpanded, ExpandChildren, StopReas
 from workflow.execution.timers import Purpose, Timer
 from workflow.execution.words import duration
 from workflow.execution.work import Call, Tools, Work, stopped
+from workflow.journal import ChildSpec
 from workflow.plan.nodes import Json, StartServices, StopServices
 from workflow.states import ExecutionState, StepStatus
 
@@ -26,28 +27,24 @@ class Starting(Work):
         self._operation = operation
         self._brood = tools.broods.of(call.ref)
         self._brood.titles = tuple(service.name for service in operation.services)
+        self._counted: tuple[ChildSpec, ...] | None = None
         self._mine: dict[int, Child] | None = None
+        self._held = False
 
     def begin(self) -> None:
         """Have the instances counted out."""
         self.desk.order(ExpandChildren(self.ref, self.iteration, self._operation, self.names))
 
     def expanded(self, event: ChildrenExpanded) -> Ended | None:
-        """Start all instances at once, each with the limit of its service."""
-        if self._mine is not None:
+        """Start all instances at once, each with the limit of its service; in pause, afterwards."""
+        if self._counted is not None:
             return None
         if self.stopping is not None:
             return stopped(self.stopping)
         if event.problem:
             return Ended(StepStatus.FAILED, event.problem)
-        specs = self._brood.numbered(event.children)
-        self._brood.want(specs)
-        self._mine = {spec.index: self._brood.children[spec.index] for spec in specs}
-        started = {spec.item for spec in specs}
-        for item, service in enumerate(self._operation.services):
-            if service.ready_timeout is not None and item in started:
-                self.timers.start(Purpose.READY, self.ref, service.ready_timeout, item)
-        return self._looked_at()
+        self._counted = self._brood.numbered(event.children)
+        return None if self._held else self._start(self._counted)
 
     def child_changed(self, index: int) -> Ended | None:
         """One is ready, or will never be."""
@@ -68,9 +65,27 @@ class Starting(Work):
         limit = duration(self._operation.services[timer.item].ready_timeout or 0)
         return Ended(StepStatus.FAILED, f"service {self._brood.called(late[0])} was not ready within {limit}")
 
+    def suspend(self) -> None:
+        """Start no instance."""
+        self._held = True
+
+    def resume(self) -> Ended | None:
+        """Start those that have waited."""
+        self._held = False
+        return self._start(self._counted) if self._counted is not None and self._mine is None else None
+
     def halt(self, reason: StopReason) -> Ended | None:
         """Wait no longer. The services themselves are dropped at the end of their group."""
-        return None if self._mine is None else stopped(reason)
+        return None if self._counted is None else stopped(reason)
+
+    def _start(self, specs: tuple[ChildSpec, ...]) -> Ended | None:
+        self._brood.want(specs)
+        self._mine = {spec.index: self._brood.children[spec.index] for spec in specs}
+        started = {spec.item for spec in specs}
+        for item, service in enumerate(self._operation.services):
+            if service.ready_timeout is not None and item in started:
+                self.timers.start(Purpose.READY, self.ref, service.ready_timeout, item)
+        return self._looked_at()
 
     def _looked_at(self) -> Ended | None:
         assert self._mine is not None

@@ -9,7 +9,7 @@ from tests.workflow.execution.plans import group, op, plan, run
 from workflow.execution.events import Broken, Exited, Killed, Outcome, StopOperation, Stopped, StopReason
 from workflow.identifiers import SECOND, StepRef
 from workflow.journal import AttemptFinished, StepOutput, StepStarted, Stop
-from workflow.plan.nodes import Delay, Retry
+from workflow.plan.nodes import Container, Delay, EnvVar, Retry, Run
 from workflow.states import ExecutionState
 
 BAD = Exited(3)
@@ -164,6 +164,41 @@ def test_a_condition_nobody_can_answer_fails_its_step() -> None:
     assert hand.running == ["2"]
     assert "condition" in hand.reason("1")
     assert hand.ended("2").state == "failed"
+
+
+@pytest.mark.parametrize(
+    ("condition", "runs"),
+    [
+        ('step.build.outputs.kind == "fast"', True),
+        ("step.build.outputs.missing", False),
+        ('env.STAGE == "prod" && passed', True),
+        ("env.NOT_SET", False),
+        ("index > 2", True),
+        ("status == 'passed'", True),
+        ("failed || index == 3", True),
+        ("output.kind", True),
+    ],
+)
+def test_conditions_see_names(condition: str, runs: bool) -> None:
+    hand = Hand(plan(run(id="build"), run(condition=condition)), {"index": 3}).begun(STAGE="prod")
+    assert hand.ended("1", kind="fast").running == (["2"] if runs else [])
+
+
+def test_a_condition_sees_the_plain_env_of_its_container() -> None:
+    container = Container(env=(EnvVar("A", "1"), EnvVar("B", "{{ index }}")))
+    step = op(Run(container, "true"), condition="env.A == 1 && !env.B")
+    assert Hand(plan(step)).begun(A="0").running == ["1"]
+
+
+def test_until_that_cannot_be_answered_fails_the_step() -> None:
+    hand = Hand(plan(run(retry=Retry(3, "no_such")))).begun().ended("1")
+    assert (hand.state, "retry.until" in hand.reason("1")) == ("failed", True)
+
+
+def test_until_sees_the_steps_own_outputs() -> None:
+    step = run(id="poll", retry=Retry(9, "step.poll.outputs.ready"))
+    hand = Hand(plan(step)).begun().ended("1").ended("1", Exited(0), 1, ready="yes")
+    assert hand.state == "passed"
 
 
 def test_a_delay_needs_no_host() -> None:
