@@ -1,0 +1,161 @@
+"""``muster up`` and ``down``: the embedded system on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from muster.cli.outcome import Usage, err, fail, runs
+from muster.cli.where import State, local
+from muster.local import LocalState, LocalSystem, StartFailed
+from muster.local.system import LocalAgent, forget
+
+DEFAULT_AGENTS = "dev,staging,prod"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("up")(up)
+    app.command("down")(down)
+
+
+def up(
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return when it is up; `muster down` ends it.")
+    ] = False,
+    agents: Annotated[
+        str, typer.Option(help="Environments: each gets an agent NAME-runner with the label environment=NAME.")
+    ] = DEFAULT_AGENTS,
+    environments: Annotated[
+        Path | None,
+        typer.Option(help="Folder with NAME/secrets/SECRET/KEY and NAME/configmaps/MAP/KEY for each environment."),
+    ] = None,
+    max_concurrent: Annotated[
+        int | None, typer.Option(min=1, help="Executions that each agent may hold at once.")
+    ] = None,
+    state: State = None,
+) -> None:
+    """Start a control plane and agents on this machine, and keep them running."""
+    if detach:
+        _detach(local(state), agents, environments, max_concurrent)
+        return
+    runs(_up(local(state), _agents(agents, environments, max_concurrent)))
+
+
+def _agents(names: str, environments: Path | None, max_concurrent: int | None) -> tuple[LocalAgent, ...]:
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    if len(set(wanted)) != len(wanted):
+        raise Usage(f"--agents names an environment twice: {names}")
+    if environments is not None and not environments.is_dir():
+        raise Usage(f"--environments: there is no folder {environments}")
+    return tuple(
+        LocalAgent(
+            name=f"{name}-runner",
+            labels={"environment": name},
+            references=environments / name if environments else None,
+            max_concurrent=max_concurrent,
+        )
+        for name in wanted
+    )
+
+
+async def _up(state: LocalState, agents: tuple[LocalAgent, ...]) -> int:
+    state.prepare()
+    try:
+        state.claim()
+    except FileExistsError as error:
+        raise StartFailed(str(error)) from None
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        system = await LocalSystem.start(state, agents, _say)
+        try:
+            state.announce(system.endpoint)
+            _say("muster is up. Try: muster run FILE   End it with Ctrl-C or `muster down`.")
+            await _until(stop, system)
+        finally:
+            await system.stop()
+    finally:
+        state.withdraw()
+    _say("muster is down")
+    return 0
+
+
+def _say(text: str) -> None:
+    """A line on standard output; nobody may be there any more to read it (``--detach``)."""
+    with suppress(OSError):
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+
+async def _until(stop: asyncio.Event, system: LocalSystem) -> None:
+    async with asyncio.TaskGroup() as group:
+        keeper = group.create_task(system.supervise())
+        await stop.wait()
+        keeper.cancel()
+
+
+def _detach(state: LocalState, agents: str, environments: Path | None, max_concurrent: int | None) -> None:
+    """Start ``muster up`` in the background and pass on what it says until it is up."""
+    state.prepare()
+    command = [sys.executable, "-m", "muster", "up", "--state", str(state.directory), "--agents", agents]
+    if environments:
+        command += ["--environments", str(environments.absolute())]
+    if max_concurrent:
+        command += ["--max-concurrent", str(max_concurrent)]
+    with state.log("up").open("ab") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True, text=True
+        )
+    assert process.stdout is not None
+    for line in process.stdout:
+        sys.stdout.write(line)
+        if line.startswith("muster is up"):
+            return
+    process.wait()
+    said = state.log("up").read_text(errors="replace").strip().splitlines()
+    fail(
+        said[-1].removeprefix("error: ") if said else "muster did not come up",
+        f"see {state.directory / 'logs'}",
+        code=process.returncode or 3,
+    )
+
+
+def down(
+    purge: Annotated[bool, typer.Option("--purge", help="Also forget everything that was ever run there.")] = False,
+    state: State = None,
+) -> None:
+    """Stop the embedded system."""
+    place = local(state)
+    pid = place.supervisor()
+    if pid is None:
+        err.print(f"nothing runs on {place.directory}")
+    else:
+        _end(pid)
+        err.print("muster is down")
+    if purge:
+        forget(place)
+
+
+def _end(pid: int) -> None:
+    """SIGTERM, and wait for the end (at most 30 s)."""
+    descriptor = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    if descriptor is None:
+        return
+    import select
+
+    if not select.select([descriptor], [], [], 30)[0]:
+        os.kill(pid, signal.SIGKILL)
+    os.close(descriptor)
