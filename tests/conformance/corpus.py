@@ -1,6 +1,6 @@
 """Real documents against what must become of them: ``python -m tests.conformance.corpus INDEX.json...``
 
-Reads an index (a row a document: class, kind, name, templates, file beside the index), takes each document as far as the
+Reads an index (a row a document: class, kind, name, templates, file beside it), takes each document as far as the
 row's class asks, prints a line for each row that disagrees, and ``agree N of M`` last. Exit code 1 when one disagrees.
 A crash is a disagreement like any other.
 """

@@ -60,13 +60,13 @@ def _syntax(node: Node, written: Written) -> Found:
     try:
         if "{{" in text:
             parse_template(text)
-        elif written.reading in (Reading.EXPRESSION, Reading.LIST):
+        elif written.reading is not Reading.TEMPLATE:
             parse(text)
     except ExpressionError as error:
         at = node.where_in(written.path, text, error.offset)
         if written.is_key:
             at = node.where(*written.path, key=True)
-        what = "expression" if written.reading is Reading.EXPRESSION else "template"
+        what = "template" if written.reading is Reading.TEMPLATE or "{{" in text else "expression"
         yield Problem(f"bad-{what}", f"in this {what}: {error.message}", at, path=node.alias_path(written.path))
 
 

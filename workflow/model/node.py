@@ -24,6 +24,8 @@ class Reading(StrEnum):
     """Text that may hold ``{{ expression }}``."""
     EXPRESSION = "expression"
     """The whole text is an expression."""
+    COUNT = "count"
+    """A number, or an expression that gives one."""
     LIST = "list"
     """A list of templates, or one expression (or template) that gives the list."""
     FORCE = "force"
@@ -37,7 +39,7 @@ Boolean: TypeAlias = Annotated[bool, Strict()]
 Template: TypeAlias = Annotated[str, Reading.TEMPLATE]
 Expression: TypeAlias = Annotated[str, Reading.EXPRESSION]
 IntegerOrText: TypeAlias = Annotated[Integer | str, Reading.TEMPLATE]
-IntegerOrExpression: TypeAlias = Annotated[Integer | str, Reading.EXPRESSION]
+IntegerOrExpression: TypeAlias = Annotated[Integer | str, Reading.COUNT]
 Scalar: TypeAlias = Annotated[bool, Strict()] | Integer | float | str
 Value: TypeAlias = Annotated[Scalar, Reading.TEMPLATE]
 """A parameter's value; texts may be templates."""
