@@ -1,0 +1,223 @@
+"""How many children a step has, and what each of them sees.
+
+Called by the hosts of the state machine, which bring what only they know: ``env``, files (``names``, ``functions``).
+The arithmetic is that of the language: matrix keys in written order, the last one fastest; shards are contiguous
+slices, of which the first get one more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from types import MappingProxyType
+
+from workflow.expressions import (
+    ExpressionError,
+    Function,
+    Scope,
+    Unresolved,
+    Value,
+    evaluate,
+    parse_template,
+    render,
+    scope,
+)
+from workflow.journal import ChildKind, ChildSpec
+from workflow.plan.nodes import Execute, ExecuteItem, Json, Parallel, Spread, StartServices
+
+MAX_CHILDREN = 10_000
+"""Children of one operation at the most."""
+
+_NO_FUNCTIONS: Mapping[str, Function] = MappingProxyType({})
+
+
+class BadSpread(ValueError):
+    """The children cannot be counted out. The message is for the workflow's author."""
+
+
+def expand(
+    operation: Execute | Parallel | StartServices,
+    names: Mapping[str, Json],
+    functions: Mapping[str, Function] = _NO_FUNCTIONS,
+) -> tuple[ChildSpec, ...]:
+    """Every child of the operation, numbered from 0; transfers are left to the host. Raises ``BadSpread``."""
+    around = scope(names, functions=functions)
+    found: list[ChildSpec] = []
+    try:
+        match operation:
+            case Parallel():
+                everyone = _variables(operation.spread, around, "parallel")
+                found.extend(_worker(operation, variables, around) for variables in everyone)
+            case StartServices():
+                for place, service in enumerate(operation.services):
+                    for variables in _variables(service.spread, around, f"service {service.name}", len(found)):
+                        title = _text(service.description, variables, around)
+                        found.append(ChildSpec(ChildKind.SERVICE, len(found), place, "", {}, {}, variables, title))
+            case Execute():
+                for place, item in enumerate(operation.items):
+                    for variables in _variables(item.spread, around, f"execute.workflows[{place}]", len(found)):
+                        found.append(_execution(item, place, len(found), variables, around))
+    except ExpressionError as error:
+        raise BadSpread(f"{error} in {error.source[:200]!r}") from error
+    return tuple(found)
+
+
+def _worker(operation: Parallel, variables: Mapping[str, Json], around: Scope) -> ChildSpec:
+    index = variables["index"]
+    assert isinstance(index, int)
+    title = _text(operation.description, variables, around)
+    return ChildSpec(ChildKind.WORKER, index, variables=variables, description=title)
+
+
+def _execution(item: ExecuteItem, place: int, index: int, variables: Mapping[str, Json], around: Scope) -> ChildSpec:
+    return ChildSpec(
+        ChildKind.WORKFLOW,
+        index,
+        place,
+        _text(item.name or "", variables, around),
+        {key: _text(value, variables, around) for key, value in item.selector.items()},
+        {key: _filled(value, variables, around) for key, value in item.config.items()},
+        variables,
+        _text(item.description, variables, around),
+    )
+
+
+# --- the arithmetic ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A spread with everything evaluated."""
+
+    matrix: Mapping[str, Sequence[Json]]
+    shards: Mapping[str, Sequence[Json]]
+    shard_count: int
+
+    @property
+    def total(self) -> int:
+        return self.shard_count * math.prod(len(values) for values in self.matrix.values())
+
+
+def _variables(spread: Spread, around: Scope, what: str, before: int = 0) -> Iterator[dict[str, Json]]:
+    counted = _counted(spread, around, what)
+    if before + counted.total > MAX_CHILDREN:
+        raise BadSpread(f"{what} asks for {before + counted.total} children; {MAX_CHILDREN} is the most")
+    slices = [_slices(counted, shard) for shard in range(counted.shard_count)]
+    matrix_count = counted.total // counted.shard_count if counted.shard_count else 0
+    for matrix_index, values in enumerate(product(*counted.matrix.values())):
+        combination: dict[str, Json] = dict(zip(counted.matrix, values, strict=True))
+        for shard_index, shard in enumerate(slices):
+            yield {
+                "index": matrix_index * counted.shard_count + shard_index,
+                "count": counted.total,
+                "matrixIndex": matrix_index,
+                "matrixCount": matrix_count,
+                "matrix": combination,
+                "shardIndex": shard_index,
+                "shardCount": counted.shard_count,
+                "shard": shard,
+            }
+
+
+def _counted(spread: Spread, around: Scope, what: str) -> _Counted:
+    matrix = {key: _list(values, around, f"{what}.matrix.{key}") for key, values in spread.matrix.items()}
+    shards = {key: _list(values, around, f"{what}.shards.{key}") for key, values in spread.shards.items()}
+    count = _number(spread.count, around, f"{what}.count")
+    limit = _number(spread.max_count, around, f"{what}.maxCount")
+    if count is not None and limit is not None:
+        count = min(count, limit)
+    elif limit is not None:
+        count = min([limit, *map(len, shards.values())])
+    return _Counted({key: values for key, values in matrix.items() if values}, shards, 1 if count is None else count)
+
+
+def _slices(counted: _Counted, shard: int) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for key, values in counted.shards.items():
+        size, more = divmod(len(values), counted.shard_count)
+        start = shard * size + min(shard, more)
+        found[key] = list(values[start : start + size + (shard < more)])
+    return found
+
+
+# --- values ------------------------------------------------------------------------------------------------------
+
+
+def _number(text: str | None, around: Scope, what: str) -> int | None:
+    if text is None:
+        return None
+    value = _value(text, around)
+    try:
+        number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf or number != int(number):
+        raise BadSpread(f"{what} must be a whole number from 0, not {_shown(value)}")
+    return int(number)
+
+
+def _list(values: Json, around: Scope, what: str) -> list[Json]:
+    """A written list, its templates filled in and those that are lists opened; or an expression that gives a list."""
+    if isinstance(values, str):
+        found = _value(values, around)
+        if not isinstance(found, list):
+            raise BadSpread(f"{what} must be a list, not {_shown(found)}")
+        return [_plain(item) for item in found]
+    if not isinstance(values, list):
+        raise BadSpread(f"{what} must be a list, not {_shown(values)}")
+    result: list[Json] = []
+    for item in values:
+        only = parse_template(item).only if isinstance(item, str) and "{{" in item else None
+        value = evaluate(only, around, Unresolved.FAIL).value if only is not None else None
+        if isinstance(value, list):
+            result.extend(_plain(each) for each in value)
+        else:
+            result.append(_filled(item, {}, around))
+    return result
+
+
+def _value(text: str, around: Scope) -> Value:
+    """An expression, or a template: the value of its single expression, else its text."""
+    if "{{" not in text:
+        return evaluate(text, around, Unresolved.FAIL).value
+    only = parse_template(text).only
+    return evaluate(only, around, Unresolved.FAIL).value if only is not None else _text(text, {}, around)
+
+
+def _filled(value: Json, variables: Mapping[str, Json], around: Scope) -> Json:
+    """The value with every text in it, at any depth, filled in."""
+    match value:
+        case str():
+            return _text(value, variables, around)
+        case list():
+            return [_filled(item, variables, around) for item in value]
+        case dict():
+            return {key: _filled(item, variables, around) for key, item in value.items()}
+        case _:
+            return value
+
+
+def _text(text: str, variables: Mapping[str, Json], around: Scope) -> str:
+    if "{{" not in text:
+        return text
+    inner = scope(variables).over(around) if variables else around
+    return render(text, inner, Unresolved.FAIL).string
+
+
+def _plain(value: Value) -> Json:
+    match value:
+        case float() if value.is_integer() and abs(value) < 2**53:
+            return int(value)
+        case list():
+            return [_plain(item) for item in value]
+        case dict():
+            return {key: _plain(item) for key, item in value.items()}
+        case _:
+            return value
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
