@@ -91,7 +91,7 @@ class Logs:
     async def read(self, execution: ExecutionId, after: Position = START, limit: int = PAGE) -> Sequence[Chunk]:
         """What was printed behind ``after``, about ``limit`` bytes; empty where there is nothing more for now."""
         while records := await self._journals.read(execution, after, limit=limit):
-            if chunks := _chunks(execution, records, ALL.attempt, None):
+            if chunks := chunks_of(execution, records):
                 return chunks
             after = records[-1].position
         return ()
@@ -114,6 +114,16 @@ class Logs:
                     return
                 await bell.wait(RECHECK)
 
+    async def changes(self, execution: ExecutionId) -> AsyncGenerator[ExecutionRow]:
+        """The execution now and after every change, until it has ended. KeyError: no such execution."""
+        with self._signals.subscribe(f"execution/{execution}") as bell:
+            while True:
+                row = await self._row(execution)
+                yield row
+                if row.state.final:
+                    return
+                await bell.wait(RECHECK)
+
     async def follow(
         self, execution: ExecutionId, after: Position = START, wanted: Wanted = ALL, *, follow: bool = True
     ) -> AsyncGenerator[Sequence[Chunk]]:
@@ -122,7 +132,7 @@ class Logs:
         reader = (await self._readers([row], {execution: after}, wanted))[0]
         async with aclosing(self.batches(execution, after, follow=follow)) as batches:
             async for batch in batches:
-                if chunks := _chunks(execution, batch.records, reader.attempt, reader.refs):
+                if chunks := chunks_of(execution, batch.records, reader.attempt, reader.refs):
                     yield chunks
 
     async def of_run(self, run: RunId, wanted: Wanted = ALL) -> AsyncGenerator[Sequence[Chunk]]:
@@ -180,7 +190,7 @@ class Logs:
         refs = await self._refs([execution], wanted.step)
         async with aclosing(self.batches(execution, after)) as batches:
             async for batch in batches:
-                chunks = _chunks(execution, batch.records, wanted.attempt, refs[execution])
+                chunks = chunks_of(execution, batch.records, wanted.attempt, refs[execution])
                 if chunks and wanted.agent in (None, batch.row.agent):
                     yield chunks
 
@@ -191,7 +201,7 @@ class Logs:
             if not records:
                 return
             reader.after = records[-1].position
-            reader.chunks = _chunks(reader.execution, records, reader.attempt, reader.refs)
+            reader.chunks = chunks_of(reader.execution, records, reader.attempt, reader.refs)
         heapq.heappush(heap, (reader.chunks[0].at, number))
 
     async def _readers(
@@ -226,9 +236,13 @@ def _run_now(unit: Unit, run: RunId) -> tuple[bool, Sequence[ExecutionRow]]:
     return over and all(execution.state.final for execution in executions), executions
 
 
-def _chunks(
-    execution: ExecutionId, records: Iterable[Stored], attempt: int | None, refs: frozenset[StepRef] | None
+def chunks_of(
+    execution: ExecutionId,
+    records: Iterable[Stored],
+    attempt: int | None = None,
+    refs: frozenset[StepRef] | None = None,
 ) -> list[Chunk]:
+    """The output among journal records, of this attempt and these steps alone where they are given."""
     found = []
     for stored in records:
         entry, position = stored.record.entry, stored.position

@@ -1,0 +1,257 @@
+"""Views of what is: runs, executions, agents, artifacts. Reads only.
+
+Called by control_plane.web and by the services that tell people something (watching, comparison, explanations). Each
+answer is made of one consistent look at the store. Knows nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from control_plane.ports.journals import Position
+from control_plane.ports.records import AgentRow, AgentState, ArtifactRow, EntryRow, ExecutionRow, Host, RunRow
+from control_plane.ports.store import Store, Unit
+from control_plane.services.steps import folded, skeleton
+from workflow.entries import from_data
+from workflow.identifiers import AgentName, ExecutionId
+from workflow.plan.encode import from_bytes
+from workflow.states import ExecutionState
+from workflow.views import (
+    AgentView,
+    ArtifactView,
+    ExecutionView,
+    PlaceView,
+    RunView,
+    StepView,
+    milliseconds,
+    moment,
+)
+
+ENVIRONMENT: Final = "environment"
+"""The label that names an agent's environment."""
+MAX_PLANS: Final = 1000
+"""Plans that are kept decoded."""
+
+_LIVE: Final = tuple(state for state in ExecutionState if state.live)
+_OPEN: Final = tuple(state for state in ExecutionState if not state.final)
+
+
+class Presence(Protocol):
+    """Who knows which agents are connected now: the sessions service."""
+
+    def connected(self, agent: AgentName) -> bool:
+        """Whether a session of this agent is open."""
+        ...
+
+
+class Queries:
+    """See the module."""
+
+    def __init__(self, store: Store, presence: Presence) -> None:
+        self._store = store
+        self._presence = presence
+        self._plans: dict[ExecutionId, tuple[StepView, ...]] = {}
+
+    async def run(self, run: str) -> RunView | None:
+        """A run by id or name, with its executions and their steps."""
+        return await self._store.read(lambda unit: self._run(unit, run, steps=True))
+
+    async def run_alone(self, run: str) -> RunView | None:
+        """The same, without its executions."""
+        view = await self._store.read(lambda unit: self._run(unit, run, steps=False))
+        return view and view.model_copy(update={"executions": ()})
+
+    async def runs(self, limit: int = 50, workflow: str | None = None) -> tuple[RunView, ...]:
+        """The newest runs first, without their executions."""
+
+        def look(unit: Unit) -> tuple[RunView, ...]:
+            fleet = _fleet(unit)
+            rows = unit.runs.latest(limit, workflow=workflow)
+            return tuple(run_view(row, unit.executions.of_run(row.id), fleet) for row in rows)
+
+        return await self._store.read(look)
+
+    async def execution(self, execution: str) -> ExecutionView | None:
+        """One execution with its steps."""
+
+        def look(unit: Unit) -> ExecutionView | None:
+            row = unit.executions.get(ExecutionId(execution))
+            return self._execution(unit, row, _fleet(unit)) if row else None
+
+        return await self._store.read(look)
+
+    async def as_of(self, row: ExecutionRow, place: Position | None = None) -> ExecutionView:
+        """An execution as ``row`` has it, with its steps as they were at ``place`` of its journal (None: as they
+        are)."""
+        return await self._store.read(lambda unit: self._execution(unit, row, _fleet(unit), place))
+
+    async def executions(
+        self, *, run: str | None = None, state: ExecutionState | None = None, limit: int = 100
+    ) -> tuple[ExecutionView, ...]:
+        """Of a run, or the open ones (or those in ``state``) of all runs; without steps."""
+
+        def look(unit: Unit) -> tuple[ExecutionView, ...]:
+            fleet = _fleet(unit)
+            if run is None:
+                rows = unit.executions.in_states([state] if state else _OPEN, limit=limit)
+            else:
+                found = unit.runs.find(run)
+                rows = unit.executions.of_run(found.id) if found else ()
+                rows = [row for row in rows if state in (None, row.state)][:limit]
+            return tuple(execution_view(row, fleet, ()) for row in rows)
+
+        return await self._store.read(look)
+
+    async def artifacts(self, run: str) -> tuple[ArtifactView, ...] | None:
+        """The artifacts of all executions of a run, of each execution's present attempt."""
+
+        def look(unit: Unit) -> tuple[ArtifactView, ...] | None:
+            row = unit.runs.find(run)
+            if row is None:
+                return None
+            fleet = _fleet(unit)
+            return tuple(
+                artifact_view(artifact, execution, fleet)
+                for execution in unit.executions.of_run(row.id)
+                for artifact in unit.entries.artifacts(execution.id)
+                if artifact.attempt == execution.attempt
+            )
+
+        return await self._store.read(look)
+
+    async def agents(self) -> tuple[AgentView, ...]:
+        """By name."""
+
+        def look(unit: Unit) -> tuple[Sequence[AgentRow], Counter[str]]:
+            live = unit.executions.in_states(_LIVE)
+            return unit.fleet.list(), Counter(row.agent for row in live if row.agent)
+
+        rows, loads = await self._store.read(look)
+        return tuple(self._agent(row, loads[row.name]) for row in rows)
+
+    async def agent(self, name: str) -> AgentView | None:
+        """One agent."""
+        return next((agent for agent in await self.agents() if agent.name == name), None)
+
+    def _agent(self, row: AgentRow, load: int) -> AgentView:
+        gone = row.state is AgentState.REVOKED
+        return AgentView(
+            name=row.name,
+            state=row.state.value,
+            connected=not gone and self._presence.connected(row.name),
+            labels=dict(row.labels),
+            load=load,
+            max_concurrent=row.max_concurrent,
+            last_seen=moment(row.last_seen),
+            created_at=moment(row.created_at),
+            version=row.version,
+            executor=row.executor,
+            skew_ms=row.skew / 1000,
+        )
+
+    def _run(self, unit: Unit, text: str, *, steps: bool) -> RunView | None:
+        row = unit.runs.find(text)
+        if row is None:
+            return None
+        fleet = _fleet(unit)
+        rows = unit.executions.of_run(row.id)
+        view = run_view(row, rows, fleet)
+        if not steps:
+            return view
+        return view.model_copy(update={"executions": tuple(self._execution(unit, one, fleet) for one in rows)})
+
+    def _execution(self, unit: Unit, row: ExecutionRow, fleet: Fleet, place: Position | None = None) -> ExecutionView:
+        entries = unit.entries.of(row.id, row.attempt) if row.attempt else ()
+        told = (entry for entry in entries if place is None or _position(entry) <= place)
+        steps = folded(self._skeleton(unit, row.id), (from_data(entry.kind, entry.body) for entry in told), row.state)
+        return execution_view(row, fleet, steps)
+
+    def _skeleton(self, unit: Unit, execution: ExecutionId) -> tuple[StepView, ...]:
+        steps = self._plans.get(execution)
+        if steps is None:
+            plan = unit.executions.plan(execution)
+            steps = skeleton(from_bytes(plan.plan)) if plan and plan.plan else ()
+            if len(self._plans) >= MAX_PLANS:
+                self._plans.clear()
+            self._plans[execution] = steps
+        return steps
+
+
+Fleet = dict[AgentName, AgentRow]
+
+
+def _fleet(unit: Unit) -> Fleet:
+    return {row.name: row for row in unit.fleet.list()}
+
+
+def _position(entry: EntryRow) -> Position:
+    return Position(entry.attempt.number, entry.seq)
+
+
+def run_view(row: RunRow, executions: Sequence[ExecutionRow], fleet: Fleet) -> RunView:
+    """A run without its executions."""
+    wheres = dict.fromkeys(where(one, fleet) for one in executions if one.host is Host.AGENT)
+    return RunView(
+        id=row.id,
+        name=row.name,
+        number=row.number,
+        workflow=row.workflow,
+        verdict=row.verdict,
+        actor=row.actor.name,
+        created_at=moment(row.created_at),
+        finished_at=moment(row.finished_at),
+        duration_ms=milliseconds(row.created_at, row.finished_at),
+        tags=dict(row.tags),
+        environments=tuple(one for one in wheres if one),
+        states=dict(Counter(one.state for one in executions)),
+    )
+
+
+def execution_view(row: ExecutionRow, fleet: Fleet, steps: tuple[StepView, ...]) -> ExecutionView:
+    """An execution with these steps."""
+    agent = fleet.get(row.agent) if row.agent else None
+    place = row.place
+    return ExecutionView(
+        id=row.id,
+        run=row.run,
+        name=row.name,
+        workflow=row.workflow,
+        state=row.state,
+        place=place and PlaceView(parent=place.parent, ref=place.ref, index=place.index, kind=place.kind),
+        orchestrated=row.host is Host.CONTROL_PLANE,
+        agent=row.agent,
+        environment=agent.labels.get(ENVIRONMENT) if agent else None,
+        labels=dict(agent.labels) if agent else {},
+        target=str(row.target) if row.target else "",
+        attempt=row.attempt,
+        reason=row.reason,
+        description=row.description,
+        created_at=moment(row.created_at),
+        queued_at=moment(row.queued_at),
+        assigned_at=moment(row.assigned_at),
+        started_at=moment(row.started_at),
+        finished_at=moment(row.finished_at),
+        duration_ms=milliseconds(row.started_at, row.finished_at),
+        steps=steps,
+    )
+
+
+def artifact_view(artifact: ArtifactRow, execution: ExecutionRow, fleet: Fleet) -> ArtifactView:
+    """An artifact of an execution."""
+    return ArtifactView(
+        execution=artifact.execution,
+        where=where(execution, fleet),
+        ref=artifact.ref,
+        name=artifact.name,
+        size=artifact.size,
+        digest=artifact.digest,
+        stored_at=moment(artifact.stored_at),
+    )
+
+
+def where(row: ExecutionRow, fleet: Fleet) -> str:
+    """The environment in which an execution runs, else its agent, else nothing."""
+    agent = fleet.get(row.agent) if row.agent else None
+    return (agent.labels.get(ENVIRONMENT) if agent else None) or row.agent or ""
