@@ -258,7 +258,7 @@ class Spec(Body):
     """The ``spec`` of a workflow or a template."""
 
 
-class Parallel(Strategy, Controls, Operations, Body):
+class Parallel(Body, Operations, Controls, Strategy):
     """Workers: each a small workflow of its own, on the same agent."""
 
     parallelism: Integer | None = Field(default=None, ge=0)
@@ -270,13 +270,18 @@ class Parallel(Strategy, Controls, Operations, Body):
     template: TemplateRef | None = None
 
 
-class Step(Controls, Operations):
-    """A step: its own operations in their fixed order, and the steps inside it."""
+class StepMeta(Node):
+    """What a step is called, and when it runs."""
 
     id: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_]*$")
     name: Template | None = None
     condition: Expression | None = None
     pure: Boolean | None = None
+
+
+class Step(Operations, Controls, StepMeta):
+    """A step: its own operations in their fixed order, and the steps inside it."""
+
     use: tuple[TemplateRef, ...] = ()
     template: TemplateRef | None = None
     content: Content | None = None

@@ -1,6 +1,6 @@
 """Templates and parameters applied: from a workflow as written to a workflow as it will be planned.
 
-``resolve`` is the whole of it. The result is a workflow again; texts may hold ``{{ }}`` for what is known later.
+``resolve`` is the whole of it. The result is a workflow again; its texts may hold ``{{ }}`` for what is known later.
 """
 
 from __future__ import annotations
