@@ -1,8 +1,9 @@
 """Compares the expression engine with a table of results of the reference engine.
 
-``python -m tests.conformance.expressions FILE...`` prints each disagreement (source, ours, theirs) and ``agree N of M`` last;
-the exit code is 0 when all agree. A table has one JSON object a line, with the fields ``kind``, ``src``, ``vars``,
-``mode`` and the result: ``static``, ``type``, ``value``, ``string``, ``bool``, ``residual`` or ``error``.
+``python -m tests.conformance.expressions FILE...`` prints each disagreement (source, ours, theirs) and
+``agree N of M`` last; the exit code is 0 when all agree. A table has one JSON object a line, with the fields ``kind``,
+``src``, ``vars``, ``mode`` and the result: ``static``, ``type``, ``value``, ``string``, ``bool``, ``residual`` or
+``error``.
 
 A residual is compared in the reference's own spelling (``reference_text``): the reference prints some trees without
 parentheses that they need, so its text cannot serve for going on. Ours must read back as the tree that is left.
@@ -32,7 +33,7 @@ from workflow.expressions import (
 from workflow.expressions.printing import reference_text
 from workflow.expressions.template import template_text
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Row: TypeAlias = Mapping[str, Json]
 
 _FAILED = "error"
@@ -51,7 +52,7 @@ def ours(row: Row) -> dict[str, Json]:
     variables = row.get("vars") or {}
     assert isinstance(variables, dict)
     try:
-        resolved = _resolved(str(row["src"]), row["kind"] == "template", _scope(variables), Unresolved(row.get("mode") or ""))
+        resolved = _resolved(row, _scope(variables))
         if not resolved.static:
             _check_read_back(resolved)
             return {"static": False, "residual": _reference_residual(resolved)}
@@ -111,8 +112,9 @@ def _floats(value: Json) -> Json:
             return {key: _floats(item) for key, item in value.items()}
 
 
-def _resolved(source: str, template: bool, known: Scope, mode: Unresolved) -> Resolved:
-    return render(source, known, mode) if template else evaluate(source, known, mode)
+def _resolved(row: Row, known: Scope) -> Resolved:
+    source, mode = str(row["src"]), Unresolved(row.get("mode") or "")
+    return render(source, known, mode) if row["kind"] == "template" else evaluate(source, known, mode)
 
 
 def _reference_residual(resolved: Resolved) -> str:

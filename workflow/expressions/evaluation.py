@@ -168,21 +168,19 @@ class Evaluation:
             try:
                 return Literal(builtin(values, self.budget), node.offset)
             except Later as later:
-                return self._outside(node, values, str(later))
-        return self._outside(node, values, f"unknown function {name}()")
+                return self._outside(node, values, str(later), may_be_none=False)
+        return self._outside(node, values, f"unknown function {name}()", may_be_none=True)
 
-    def _outside(self, node: Call, values: list[Datum], failure: str) -> Node | None:
+    def _outside(self, node: Call, values: list[Datum], failure: str, *, may_be_none: bool) -> Node | None:
         function = self._scope.function(node.name)
         if function is not None:
             result = function([released(value) for value in values])
             return Literal(NONE if result is None else admitted(result), node.offset)
-        match self._mode:
-            case Unresolved.KEEP:
-                return None
-            case Unresolved.NONE:
-                return Literal(NONE, node.offset)
-            case Unresolved.FAIL:
-                raise ExpressionError(failure)
+        if self._mode is Unresolved.KEEP:
+            return None
+        if self._mode is Unresolved.NONE and may_be_none:
+            return Literal(NONE, node.offset)
+        raise ExpressionError(failure)
 
     def _expanded(self, arguments: list[Argument]) -> list[Datum] | None:
         """The values of the arguments, spread lists opened; None when one is not known yet."""

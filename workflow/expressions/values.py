@@ -106,9 +106,7 @@ def _container_text(value: list[Datum] | dict[str, Datum]) -> str:
 
     if isinstance(value, dict):
         return json_text(value)
-    return ",".join(
-        _container_text(item) if isinstance(item, (list, dict)) else scalar_text(item) for item in value
-    )
+    return ",".join(_container_text(item) if isinstance(item, (list, dict)) else scalar_text(item) for item in value)
 
 
 def number_of(value: Datum, budget: Budget) -> float:
