@@ -1,0 +1,80 @@
+"""Values of parameters: casting, constraints, and patterns that would never end."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from workflow.model import Parameter
+from workflow.resolve import BadParameter, Value, cast
+
+
+def parameter(**fields: Any) -> Parameter:
+    return Parameter.model_validate(fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "given", "expected"),
+    [
+        ({}, 5, "5"),
+        ({}, True, "true"),
+        ({"type": "string"}, "{{ x }}", "{{ x }}"),
+        ({"type": "integer"}, " 12 ", 12),
+        ({"type": "integer"}, 3.0, 3),
+        ({"type": "number"}, "1.50", 1.5),
+        ({"type": "number"}, "2", 2),
+        ({"type": "boolean"}, "No", False),
+        ({"type": "boolean"}, 1, True),
+        ({"enum": ["a", "b"]}, "b", "b"),
+        ({"type": "integer", "enum": ["1", "2"]}, "2", 2),
+        ({"pattern": "^v[0-9]+$"}, "v12", "v12"),
+        ({"type": "number", "multipleOf": 0.1}, 0.3, 0.3),
+        ({"type": "integer", "minimum": 1, "maximum": 3}, 3, 3),
+    ],
+)
+def test_values_that_fit(fields: dict[str, Any], given: Value, expected: Value) -> None:
+    found = cast(parameter(**fields), given)
+    assert found == expected and type(found) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("fields", "given", "words"),
+    [
+        ({"type": "integer"}, "5.9", "must be an integer, not '5.9'"),
+        ({"type": "integer"}, True, "must be an integer"),
+        ({"type": "integer"}, "٣", "must be an integer"),
+        ({"type": "number"}, "abc", "must be a number"),
+        ({"type": "number"}, "1e999", "must be a number"),
+        ({"type": "number"}, "nan", "must be a number"),
+        ({"type": "boolean"}, "maybe", "must be true or false"),
+        ({"enum": ["a", "b"]}, "c", "must be one of a, b, not 'c'"),
+        ({"pattern": "^v[0-9]+$"}, "12", "must match ^v[0-9]+$, not '12'"),
+        ({"minLength": 3}, "ab", "at least 3 characters, not 2"),
+        ({"maxLength": 3}, "abcd", "at most 3 characters, not 4"),
+        ({"type": "integer", "minimum": 1}, 0, "must be at least 1"),
+        ({"type": "integer", "maximum": 1}, 2, "must be at most 1"),
+        ({"type": "number", "exclusiveMinimum": 1}, 1, "must be above 1"),
+        ({"type": "number", "exclusiveMaximum": 1}, 1.0, "must be below 1"),
+        ({"type": "integer", "multipleOf": 3}, 4, "must be a multiple of 3"),
+        ({"pattern": "["}, "a", "a pattern that cannot be used"),
+    ],
+)
+def test_values_that_do_not_fit(fields: dict[str, Any], given: Value, words: str) -> None:
+    with pytest.raises(BadParameter) as refused:
+        cast(parameter(**fields), given)
+    assert words in str(refused.value)
+
+
+def test_a_sensitive_value_is_not_said() -> None:
+    with pytest.raises(BadParameter) as refused:
+        cast(parameter(pattern="^x$", sensitive=True), "hunter2")
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_pattern_that_never_ends_is_given_up() -> None:
+    started = time.process_time()
+    with pytest.raises(BadParameter, match="cannot be used"):
+        cast(parameter(pattern="(a+)+$"), "a" * 9_000 + "b")
+    assert time.process_time() - started < 3
