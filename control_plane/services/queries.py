@@ -31,6 +31,8 @@ from workflow.views import (
 
 ENVIRONMENT: Final = "environment"
 """The label that names an agent's environment."""
+STEP_FINISHED: Final = "step_finished"
+"""The kind of the entries that end a step (workflow.entries)."""
 MAX_PLANS: Final = 1000
 """Plans that are kept decoded."""
 
@@ -41,8 +43,8 @@ _OPEN: Final = tuple(state for state in ExecutionState if not state.final)
 class Presence(Protocol):
     """Who knows which agents are connected now: the sessions service."""
 
-    def connected(self, agent: AgentName) -> bool:
-        """Whether a session of this agent is open."""
+    def connected(self) -> frozenset[AgentName]:
+        """Who has an open session."""
         ...
 
 
@@ -86,6 +88,16 @@ class Queries:
         """An execution as ``row`` has it, with its steps as they were at ``place`` of its journal (None: as they
         are)."""
         return await self._store.read(lambda unit: self._execution(unit, row, _fleet(unit), place))
+
+    async def end_of_step(self, execution: str, attempt: int, ref: str) -> int | None:
+        """The number of the journal entry that last said that the step ended; None where none did."""
+
+        def look(unit: Unit) -> int | None:
+            entries = unit.entries.of(ExecutionId(execution), attempt)
+            ends = [one.seq for one in entries if one.kind == STEP_FINISHED and one.body.get("ref") == ref]
+            return max(ends, default=None)
+
+        return await self._store.read(look)
 
     async def executions(
         self, *, run: str | None = None, state: ExecutionState | None = None, limit: int = 100
@@ -140,7 +152,7 @@ class Queries:
         return AgentView(
             name=row.name,
             state=row.state.value,
-            connected=not gone and self._presence.connected(row.name),
+            connected=not gone and row.name in self._presence.connected(),
             labels=dict(row.labels),
             load=load,
             max_concurrent=row.max_concurrent,
