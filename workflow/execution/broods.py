@@ -91,8 +91,8 @@ class Brood:
         before = (child.state, child.ready, child.address, child.fetched)
         child.state = news.state
         if child.state in _NOT_BEGUN:  # handed out again: it will pause again, and must be resumed again
-            child.resumed = False
-        child.ready = news.ready
+            child.resumed, child.ready = False, False
+        child.ready = child.ready or news.ready
         child.address = news.address or child.address
         child.description = news.description or child.description
         child.reason = news.reason or child.reason

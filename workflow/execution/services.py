@@ -20,7 +20,7 @@ from workflow.states import ExecutionState, StepStatus
 
 
 class Starting(Work):
-    """Start services and wait until each is ready. One that ends with success before counts as ready."""
+    """Start services and wait until each is ready."""
 
     def __init__(self, tools: Tools, call: Call, operation: StartServices) -> None:
         super().__init__(tools, call)
@@ -51,7 +51,7 @@ class Starting(Work):
         child = self._mine.get(index) if self._mine is not None else None
         if child is None:
             return None
-        if child.state.final and child.state is not ExecutionState.PASSED:
+        if child.state.final and not self._is_ready(child):
             return Ended(StepStatus.FAILED, f"service {self._brood.called(child)} {_ending(child)} before it was ready")
         return self._looked_at()
 
@@ -59,7 +59,7 @@ class Starting(Work):
         """A service had to be ready by now."""
         if timer.purpose is not Purpose.READY or self._mine is None:
             return None
-        late = [child for child in self._mine.values() if child.spec.item == timer.item and not _is_ready(child)]
+        late = [child for child in self._mine.values() if child.spec.item == timer.item and not self._is_ready(child)]
         if not late:
             return None
         limit = duration(self._operation.services[timer.item].ready_timeout or 0)
@@ -78,6 +78,11 @@ class Starting(Work):
         """Wait no longer. The services themselves are dropped at the end of their group."""
         return None if self._counted is None else stopped(reason)
 
+    def _is_ready(self, child: Child) -> bool:
+        """A service that ended well has done its work, unless a probe was to answer first."""
+        probed = self._operation.services[child.spec.item].readiness_probe is not None
+        return child.ready or (child.state is ExecutionState.PASSED and not probed)
+
     def _start(self, specs: tuple[ChildSpec, ...]) -> Ended | None:
         self._brood.want(specs)
         self._mine = {spec.index: self._brood.children[spec.index] for spec in specs}
@@ -89,7 +94,7 @@ class Starting(Work):
 
     def _looked_at(self) -> Ended | None:
         assert self._mine is not None
-        return Ended(StepStatus.PASSED) if all(map(_is_ready, self._mine.values())) else None
+        return Ended(StepStatus.PASSED) if all(map(self._is_ready, self._mine.values())) else None
 
 
 class Stopping(Work):
@@ -123,10 +128,6 @@ def results(brood: Brood, operation: StartServices) -> Mapping[str, Json]:
         ]
         found[service.name] = instances
     return found
-
-
-def _is_ready(child: Child) -> bool:
-    return child.ready or child.state is ExecutionState.PASSED
 
 
 def _ending(child: Child) -> str:

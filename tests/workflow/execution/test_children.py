@@ -310,6 +310,19 @@ def test_a_service_that_exits_well_is_fine() -> None:
     assert dropped(hand) == []
 
 
+def test_a_service_that_exits_before_its_probe_answers_was_never_ready() -> None:
+    probed = op(StartServices((Service("db", WORKER, Spread(), readiness_probe={"tcpSocket": {"port": 1}}),)))
+    hand = Hand(plan(group(probed, run(), STOP))).begun().expanded("1.1", *instances(0)).child("1.1", 0, State.PASSED)
+    assert hand.reason("1.1") == "service db.0 passed before it was ready"
+
+
+def test_a_service_that_was_ready_once_may_exit() -> None:
+    probed = op(StartServices((Service("db", WORKER, Spread("2"), readiness_probe={"tcpSocket": {"port": 1}}),)))
+    hand = Hand(plan(group(probed, run(), STOP))).begun().expanded("1.1", *instances(0, 0))
+    hand.child("1.1", 0, State.RUNNING, ready=True).child("1.1", 0, State.PASSED)
+    assert hand.child("1.1", 1, State.RUNNING, ready=True).running == ["1.2"]
+
+
 def test_services_without_instances_are_ready() -> None:
     hand = Hand(plan(group(services("db", limit=SECOND), run(), STOP))).begun().expanded("1.1")
     assert hand.running == ["1.2"]
