@@ -6,7 +6,7 @@ views from them. Output is no structural entry and has no such form.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Final, cast
 
 from workflow.journal import (
@@ -66,13 +66,13 @@ def kind_of(entry: Structural) -> str:
 
 def to_data(entry: Structural) -> dict[str, Json]:
     """Its fields by name; those that have their default are left out."""
-    return cast("dict[str, Json]", encoder(type(entry))(entry))
+    return cast("dict[str, Json]", encoder(cast(Hashable, type(entry)))(entry))
 
 
 def from_data(kind: str, data: Mapping[str, Json]) -> Structural:
     """The entry that ``kind_of`` and ``to_data`` made this of. KeyError for an unknown kind, BadPlan for wrong
     fields."""
-    return cast(Structural, decoder(_KINDS[kind])(dict(data), kind))
+    return cast(Structural, decoder(cast(Hashable, _KINDS[kind]))(dict(data), kind))
 
 
 __all__ = ["Structural", "from_data", "kind_of", "to_data"]

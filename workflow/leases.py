@@ -177,6 +177,11 @@ class Leases:
             lease.stopping = now
             self._schedule(attempt)
 
+    def holder(self, attempt: Attempt) -> AgentName | None:
+        """Who holds the attempt; None where it is over, was taken back, or never was."""
+        lease = self._leases.get(attempt)
+        return lease.agent if lease is not None else None
+
     def ended(self, attempt: Attempt) -> None:
         """It is over, or was taken back."""
         lease = self._leases.pop(attempt, None)

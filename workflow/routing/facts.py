@@ -87,7 +87,12 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """What is to be done now. ``evictions`` are (who must make room, whose turn it is) under ``cancelInProgress``."""
+    """What is to be done now. ``evictions`` are (who must make room, whose turn it is) under ``cancelInProgress``;
+    ``hopeless`` are (what no agent will ever take, why)."""
 
     placements: tuple[Placement, ...] = ()
     evictions: tuple[tuple[ExecutionId, ExecutionId], ...] = ()
+    hopeless: tuple[tuple[ExecutionId, str], ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.placements or self.evictions or self.hopeless)

@@ -25,11 +25,13 @@ class Floor:
         self._ledger = Ledger()
         self._lanes = Lanes()
         self._seats = Seats()
+        self._given: dict[ExecutionId, Work] = {}  # what was given out and is not noted yet, as it was before
 
     # --- what is known -------------------------------------------------------------------------------------------
 
     def note(self, work: Work) -> None:
         """An execution is new, or stands so now. Final ones are forgotten."""
+        self._given.pop(work.id, None)
         if work.state.final:
             self._lanes.remove(work.id)
             self._ledger.remove(work.id)
@@ -39,6 +41,12 @@ class Floor:
             self._lanes.add(work)
         else:
             self._lanes.remove(work.id)
+
+    def take_back(self, execution: ExecutionId) -> None:
+        """What ``place`` gave out was not handed out after all. Nothing happens where it was noted since."""
+        before = self._given.get(execution)
+        if before is not None:
+            self.note(before)
 
     def known(self, execution: ExecutionId) -> Work | None:
         """The open execution of this id."""
@@ -65,21 +73,13 @@ class Floor:
         """How many of the agent's slots are held."""
         return self._ledger.load(agent)
 
-    def hopeless(self, work: Work) -> str:
-        """Why no agent will ever take it, in a sentence; empty while one may."""
-        if work.seatless or not work.refused:
-            return ""
-        able = [work.pinned] if work.pinned else self._seats.matching(work.target)
-        if not able or any(name not in work.refused for name in able):
-            return ""
-        return words.refused(work.refused, able)
-
     # --- decisions -----------------------------------------------------------------------------------------------
 
     def place(self, most: int = 256) -> Decisions:
         """What to hand out now, at most ``most``, and who must make room. What is given out counts as taken."""
         placements: list[Placement] = []
         evictions: list[tuple[ExecutionId, ExecutionId]] = []
+        hopeless: list[tuple[ExecutionId, str]] = []
         choice = self._seats.choice(self._ledger.load)
         heads = [
             (self._lanes.key(lane, first), index, lane)
@@ -100,13 +100,15 @@ class Floor:
                 continue
             agent = None if work.seatless else choice.for_work(work)
             if agent is None and not work.seatless:
+                if reason := self._hopeless(work):
+                    hopeless.append((work.id, reason))
                 continue
             placements.append(Placement(work.id, work.attempt, agent))
             self._give(work, agent)
             following = self._key(lane)
             if following is not None:
                 heapq.heappush(heads, (following, index, lane))
-        return Decisions(tuple(placements), tuple(evictions))
+        return Decisions(tuple(placements), tuple(evictions), tuple(hopeless))
 
     def why(self, execution: ExecutionId) -> str:
         """Why it waits, in a sentence; empty where it does not, or where it is about to be handed out."""
@@ -136,8 +138,18 @@ class Floor:
         oldest = min(running, key=lambda other: (other.queued, other.id))
         return [(oldest.id, work.id)]
 
+    def _hopeless(self, work: Work) -> str:
+        """Why no agent will ever take it, in a sentence; empty while one may."""
+        if not work.refused:
+            return ""
+        able = [work.pinned] if work.pinned else self._seats.matching(work.target)
+        if not able or any(name not in work.refused for name in able):
+            return ""
+        return words.refused(work.refused, able)
+
     def _give(self, work: Work, agent: AgentName | None) -> None:
         state = ExecutionState.RUNNING if work.seatless else ExecutionState.ASSIGNED
         self._lanes.served(work.workflow)
         self._lanes.remove(work.id)
         self._ledger.put(work.handed_out(state, agent))
+        self._given[work.id] = work

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from workflow.identifiers import ExecutionId
 from workflow.routing.facts import Work
 
+_MOST_REMEMBERED = 10_000
+
 Rank = tuple[int, int, ExecutionId]
 """Deeper first, then who came first."""
 
@@ -52,7 +54,6 @@ class Lanes:
         self._lanes: dict[tuple[str, str, str | None], Lane] = {}
         self._at: dict[ExecutionId, tuple[str, str, str | None]] = {}
         self._turns: dict[str, int] = {}
-        self._sizes: dict[str, int] = {}  # lanes of a workflow
         self._turn = 0
 
     def __iter__(self) -> Iterator[Lane]:
@@ -69,7 +70,6 @@ class Lanes:
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = Lane(work.workflow, work.demand)
-            self._sizes[work.workflow] = self._sizes.get(work.workflow, 0) + 1
         self._at[work.id] = key
         lane.add(work)
 
@@ -82,15 +82,15 @@ class Lanes:
         del lane.ranks[execution]
         if not lane.ranks:
             del self._lanes[key]
-            self._sizes[key[0]] -= 1
-            if not self._sizes[key[0]]:
-                del self._sizes[key[0]]
-                self._turns.pop(key[0], None)
 
     def served(self, workflow: str) -> None:
-        """The workflow had its turn."""
+        """The workflow had its turn. That is remembered when its lanes are empty too: who always has one thing
+        waiting must not come first each time."""
         self._turn += 1
+        self._turns.pop(workflow, None)
         self._turns[workflow] = self._turn
+        if len(self._turns) > _MOST_REMEMBERED:
+            del self._turns[next(iter(self._turns))]  # whose last turn is longest ago
 
     def key(self, lane: Lane, first: Rank) -> tuple[int, Rank]:
         """What orders lanes: the workflow that waited longest for a turn, then the first in it."""

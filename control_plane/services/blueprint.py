@@ -1,0 +1,143 @@
+"""From a plan to the rows of an execution. Pure; called by submission (roots) and births (children)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from control_plane.ports.records import ChildPlace, ExecutionRow, Host, OnLost, PlanRow, RunRow
+from workflow.identifiers import AgentName, ExecutionId, Instant, RunId
+from workflow.labels import Target
+from workflow.plan.encode import to_bytes
+from workflow.plan.nodes import Json, Plan
+from workflow.states import ExecutionState
+
+QUEUE_TIMEOUT = 24 * 3600 * 1_000_000
+"""Microseconds that an execution waits for an agent, where its workflow says nothing (``timeouts.queue``)."""
+ON_LOST = "muster.dev/on-lost"
+WORKFLOW_GROUP = "workflow:"
+"""What the group of a workflow without a named group begins with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """What the control plane must know of a plan, and the plan as it travels."""
+
+    workflow: str
+    plan: bytes
+    target: Target | None = None
+    host: Host = Host.AGENT
+    group: str | None = None
+    group_max: int | None = None
+    cancel_in_progress: bool = False
+    queue_timeout: int = QUEUE_TIMEOUT
+    on_lost: OnLost = OnLost.ABORT
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+
+
+def blueprint_of(plan: Plan, *, target: Target | None = None) -> Blueprint:
+    """The blueprint of a plan; ``target`` overrides the plan's own."""
+    concurrency = plan.concurrency
+    group = None
+    if concurrency is not None:
+        group = concurrency.group or f"{WORKFLOW_GROUP}{plan.workflow}"
+    return Blueprint(
+        workflow=plan.workflow,
+        plan=to_bytes(plan),
+        target=target or plan.target,
+        host=Host.CONTROL_PLANE if plan.orchestrates_only else Host.AGENT,
+        group=group,
+        group_max=concurrency.max if concurrency is not None else None,
+        cancel_in_progress=concurrency is not None and concurrency.cancel_in_progress,
+        queue_timeout=QUEUE_TIMEOUT if plan.queue_timeout is None else plan.queue_timeout,
+        on_lost=OnLost.RETRY if plan.annotations.get(ON_LOST) == "retry" else OnLost.ABORT,
+        labels=plan.labels,
+        annotations=plan.annotations,
+        tags=plan.tags,
+        description=plan.description,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who an execution is. ``number`` counts per workflow."""
+
+    id: ExecutionId
+    name: str
+    number: int
+    run: RunId
+    place: ChildPlace | None = None
+    depth: int = 0
+
+
+def rows_of(
+    blueprint: Blueprint,
+    who: Identity,
+    variables: Mapping[str, Json],
+    now: Instant,
+    *,
+    pinned: AgentName | None = None,
+    transfers: tuple[tuple[str, str], ...] = (),
+    paused: bool = False,
+    description: str = "",
+) -> tuple[ExecutionRow, PlanRow]:
+    """The rows of a new execution, queued."""
+    row = ExecutionRow(
+        id=who.id,
+        run=who.run,
+        name=who.name,
+        workflow=blueprint.workflow,
+        state=ExecutionState.QUEUED,
+        host=Host.AGENT if pinned is not None else blueprint.host,
+        created_at=now,
+        place=who.place,
+        target=blueprint.target,
+        pinned=pinned,
+        queued_at=now,
+        group=blueprint.group if pinned is None else None,  # workers and services run within their parent's turn
+        group_max=blueprint.group_max,
+        cancel_in_progress=blueprint.cancel_in_progress,
+        on_lost=blueprint.on_lost,
+        paused=paused,
+        description=description or blueprint.description,
+        queue_deadline=Instant(now + blueprint.queue_timeout),
+        depth=who.depth,
+    )
+    return row, PlanRow(who.id, blueprint.plan, variables, transfers, blueprint.annotations)
+
+
+def facts(blueprint: Blueprint, who: Identity, run: RunRow, now: Instant) -> dict[str, Json]:
+    """What an execution's templates see of itself and its surroundings (LANGUAGE 2.5)."""
+    tags: dict[str, Json] = {**blueprint.tags, **run.tags}
+    labels: dict[str, Json] = dict(blueprint.labels)
+    return {
+        "execution": {
+            "id": who.id,
+            "groupId": run.id,
+            "name": who.name,
+            "number": who.number,
+            "scheduledAt": iso(now),
+            "disableWebhooks": False,
+            "tags": tags,
+            "runningContext": {
+                "actor": {"name": run.actor.name, "type": run.actor.kind},
+                "interface": {"type": "api"},
+            },
+        },
+        "workflow": {"name": blueprint.workflow, "labels": labels},
+        "labels": {re.sub(r"[^A-Za-z0-9]", "_", key): value for key, value in labels.items()},
+        "resource": {"id": who.id, "root": who.id, "fsPrefix": ""},
+        "organization": {"id": ""},
+        "environment": {"id": ""},
+    }
+
+
+def iso(instant: Instant) -> str:
+    """``2026-01-31T12:00:00.000Z``."""
+    moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=instant)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,282 @@
+"""The agents that are connected: one session each, what they say, what is said to them.
+
+Called by control_plane.rpc (open, and through OpenSession heard, outgoing, close). Listens to commits: their outbox
+is said at once, in process, without a poll. Tells routing which agents there are (``Watcher``) and the leases what
+they renew. No heartbeat touches the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Protocol, assert_never
+
+from control_plane.ports.clock import Clock
+from control_plane.ports.records import AgentRow, AgentState
+from control_plane.ports.signals import Signals
+from control_plane.ports.store import Store, Unavailable
+from control_plane.services.commits import Commits, Committed, Draft
+from control_plane.services.endings import lose, requeue
+from control_plane.services.sessions.opening import MOST_HELD, check_versions, holds, opened
+from control_plane.services.sessions.session import OpenSession
+from workflow.identifiers import AgentName, Attempt
+from workflow.leases import Lapse, Leases, Terms
+from workflow.session import (
+    Accept,
+    AgentSays,
+    AttemptLost,
+    ChildAddress,
+    Decline,
+    Drain,
+    Draining,
+    Fenced,
+    Heartbeat,
+    Hello,
+    LeaseRenewed,
+    LinkDown,
+    Refused,
+    Withdraw,
+)
+from workflow.states import ExecutionState
+
+MAX_ADDRESS = 253
+
+
+class Watcher(Protocol):
+    """Who wants to know which agents there are. Implemented by routing."""
+
+    def agent_changed(self, row: AgentRow, session: OpenSession | None) -> None:
+        """The agent joined, left (None), or its grants changed."""
+        ...
+
+    def agent_declined(self, agent: AgentName) -> None:
+        """It took something not now: leave it alone for a moment."""
+        ...
+
+
+class Supervisor(Protocol):
+    """Who ends leases. Implemented by supervision."""
+
+    def lapsed(self, lapses: Iterable[Lapse]) -> None:
+        """These lapsed: see to it."""
+        ...
+
+    def reschedule(self) -> None:
+        """Something may lapse sooner than was thought."""
+        ...
+
+
+class Sessions:
+    """The service. ``run`` must be running while sessions are open."""
+
+    def __init__(
+        self,
+        store: Store,
+        signals: Signals,
+        clock: Clock,
+        commits: Commits,
+        leases: Leases,
+        watcher: Watcher,
+        supervisor: Supervisor,
+        terms: Terms,
+        version: str,
+    ) -> None:
+        self._store = store
+        self._signals = signals
+        self._clock = clock
+        self._commits = commits
+        self._leases = leases
+        self._watcher = watcher
+        self._supervisor = supervisor
+        self._terms = terms
+        self._version = version
+        self._open: dict[AgentName, OpenSession] = {}
+        self._rows: dict[AgentName, AgentRow] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Watch over open sessions until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self._tasks = None
+
+    def connected(self) -> frozenset[AgentName]:
+        """Who has an open session."""
+        return frozenset(self._open)
+
+    # --- opening and closing -------------------------------------------------------------------------------------
+
+    async def open(self, agent: AgentName, hello: Hello) -> OpenSession:
+        """A session, ready to be read; an older one of the same agent ends as Fenced. Refused, with a sentence;
+        Unavailable."""
+        check_versions(hello, self._version)
+        session = OpenSession(agent, hello, self._heard, self._left)
+        older = self._open.get(agent)
+        self._open[agent] = session  # before the store is asked: what is committed meanwhile is not missed
+        if older is not None:
+            older.end(Fenced(f"another session of agent {agent} began"))
+        now = self._clock.now()
+        try:
+            row, opening = await self._store.write(
+                lambda unit: opened(unit, agent, hello, self._terms, self._version, now)
+            )
+        except BaseException as error:
+            self._left(session)
+            session.end(error if isinstance(error, Exception) else LinkDown("the session was not opened"))
+            raise
+        if self._open.get(agent) is not session:
+            raise Fenced(f"another session of agent {agent} began")
+        session.begin(opening)
+        self._leases.connected(agent, hello.held, self._clock.monotonic())
+        self._supervisor.reschedule()
+        self._granted(session, row)
+        if self._tasks is not None:
+            self._tasks.create_task(self._watch(session))
+        return session
+
+    def cut(self, agent: AgentName) -> None:
+        """End the agent's session: it was silent for too long."""
+        session = self._open.get(agent)
+        if session is not None:
+            self._left(session)
+            session.end(LinkDown(f"{agent} was silent for longer than {self._terms.lease:g} s"))
+
+    def _left(self, session: OpenSession) -> None:
+        if self._open.get(session.agent) is not session:
+            return
+        del self._open[session.agent]
+        row = self._rows.pop(session.agent, None)
+        self._leases.disconnected(session.agent, self._clock.monotonic())
+        self._supervisor.reschedule()
+        if row is not None:
+            self._watcher.agent_changed(row, None)
+        self._signals.publish(f"agent/{session.agent}")
+
+    async def _watch(self, session: OpenSession) -> None:
+        """Follow the agent's grants while its session is open."""
+        with self._signals.subscribe(f"agent/{session.agent}") as changed:
+            while not session.over.is_set():
+                await changed.wait()
+                try:
+                    row = await self._store.read(lambda unit: unit.fleet.get(session.agent))
+                except Unavailable:
+                    continue
+                if self._open.get(session.agent) is session:
+                    self._granted(session, row)
+
+    def _granted(self, session: OpenSession, row: AgentRow | None) -> None:
+        agent = session.agent
+        if row is None or row.state in {AgentState.REVOKED, AgentState.INVITED}:
+            self._left(session)
+            session.end(Refused(f"agent {agent} was revoked: create it and join again"))
+            return
+        before = self._rows.get(agent)
+        self._rows[agent] = row
+        was_draining = before is not None and before.state is AgentState.DRAINING
+        if row.state is AgentState.DRAINING and not was_draining:
+            session.say(Drain())
+        self._watcher.agent_changed(row, session)
+
+    # --- people --------------------------------------------------------------------------------------------------
+
+    async def drain(self, agent: AgentName, *, until_told: bool = True) -> AgentRow | None:
+        """Give the agent nothing new (or something again, with ``until_told`` False). None where there is no such
+        agent."""
+        wanted = AgentState.DRAINING if until_told else AgentState.ACTIVE
+
+        def work(draft: Draft) -> AgentRow | None:
+            row = draft.unit.fleet.get(agent)
+            if row is None or row.state not in {AgentState.ACTIVE, AgentState.DRAINING}:
+                return row
+            row = replace(row, state=wanted)
+            draft.unit.fleet.put(row)
+            return row
+
+        row = await self._commits.write(work)
+        self._signals.publish(f"agent/{agent}", "queue")
+        return row
+
+    # --- what agents say -----------------------------------------------------------------------------------------
+
+    async def _heard(self, session: OpenSession, message: AgentSays) -> None:
+        self._leases.heard(session.agent, self._clock.monotonic())
+        match message:
+            case Heartbeat(held=held):
+                self._beat(session, held)
+            case Accept(attempt=attempt):
+                self._accepted(session, attempt)
+            case Decline():
+                await self._declined(session, message)
+            case AttemptLost(attempt=attempt, reason=reason):
+                await self._lost(session, attempt, reason)
+            case Draining():
+                session.draining = True
+                row = self._rows.get(session.agent)
+                if row is not None:
+                    self._watcher.agent_changed(row, session)
+            case ChildAddress():
+                await self._addressed(session, message)
+            case _:
+                assert_never(message)
+
+    def _beat(self, session: OpenSession, held: tuple[Attempt, ...]) -> None:
+        lapses = self._leases.heartbeat(session.agent, held[:MOST_HELD], self._clock.monotonic())
+        session.say(LeaseRenewed(self._clock.now()))
+        for attempt in held[:MOST_HELD]:
+            if self._leases.holder(attempt) != session.agent and attempt not in session.withdrawn:
+                session.withdrawn.add(attempt)
+                session.say(Withdraw(attempt, "it is over, or was taken back"))
+        if lapses:
+            self._supervisor.lapsed(lapses)
+
+    def _accepted(self, session: OpenSession, attempt: Attempt) -> None:
+        if self._leases.holder(attempt) == session.agent:
+            self._leases.accepted(attempt, self._clock.monotonic())
+        else:
+            session.say(Withdraw(attempt, "it was taken back"))
+
+    async def _declined(self, session: OpenSession, message: Decline) -> None:
+        agent, attempt, now = session.agent, message.attempt, self._clock.now()
+        reason = message.reason[:500]
+
+        def work(draft: Draft) -> None:
+            row = draft.get(attempt.execution)
+            if row is None or not holds(row, agent, attempt) or row.state is not ExecutionState.ASSIGNED:
+                return
+            refused = {**row.refused_by, agent: reason} if message.final else row.refused_by
+            requeue(draft, replace(row, refused_by=refused), f"{agent} declined it: {reason}", now)
+
+        if not message.final:
+            self._watcher.agent_declined(agent)
+        await self._commits.write(work)
+
+    async def _lost(self, session: OpenSession, attempt: Attempt, reason: str) -> None:
+        now = self._clock.now()
+
+        def work(draft: Draft) -> None:
+            row = draft.get(attempt.execution)
+            if row is not None and holds(row, session.agent, attempt):
+                lose(draft, row, reason, now)
+
+        await self._commits.write(work)
+
+    async def _addressed(self, session: OpenSession, message: ChildAddress) -> None:
+        def work(draft: Draft) -> None:
+            row = draft.get(message.attempt.execution)
+            if row is not None and holds(row, session.agent, message.attempt):
+                draft.put(replace(row, address=message.address[:MAX_ADDRESS], ready=message.ready))
+
+        await self._commits.write(work)
+
+    # --- commits -------------------------------------------------------------------------------------------------
+
+    def committed(self, what: Committed) -> None:
+        """Say what is to be said."""
+        for agent, message in what.outbox:
+            session = self._open.get(agent)
+            if session is not None:
+                session.say(message)
