@@ -43,6 +43,9 @@ from workflow.journal import (
 from workflow.session import MAX_MESSAGE, Bundle
 from workflow.states import FINAL, ExecutionState, StepStatus
 
+MAX_RECORD = MAX_MESSAGE - 64
+"""Bytes of one record at the most: it must fit into a message alone."""
+
 _STREAMS: dict[Stream, wire.Stream.ValueType] = {
     Stream.STDOUT: wire.STREAM_STDOUT,
     Stream.STDERR: wire.STREAM_STDERR,
@@ -57,10 +60,10 @@ _STOPS = frozenset({ExecutionState.CANCELED, ExecutionState.ABORTED})
 
 
 def pack(record: Record) -> bytes:
-    """A record as bytes, for disks: at most MAX_MESSAGE. The form is the wire's, so it outlives versions."""
+    """A record as bytes, for disks: at most MAX_RECORD. The form is the wire's, so it outlives versions."""
     data = encode_record(record).SerializeToString()
-    if len(data) > MAX_MESSAGE:
-        raise WireError(f"record {record.seq} has {len(data)} bytes; {MAX_MESSAGE} are the most")
+    if len(data) > MAX_RECORD:
+        raise WireError(f"record {record.seq} has {len(data)} bytes; {MAX_RECORD} are the most")
     return data
 
 

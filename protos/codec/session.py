@@ -16,6 +16,7 @@ from protos.muster.v1 import execution_pb2
 from workflow.identifiers import Attempt, Instant, StepRef, step_ref
 from workflow.journal import Directive, Record
 from workflow.session import (
+    MAX_MESSAGE,
     Accept,
     AgentSays,
     Assign,
@@ -37,6 +38,8 @@ from workflow.session import (
 
 MAX_UPLOAD_CHUNK = 512 * 1024
 """Bytes of one chunk of a file at the most."""
+_WRAPPING = 8  # bytes around each record of a batch
+_BATCH = MAX_MESSAGE - 2 * _WRAPPING
 _MAX_SIGNED = 2**63 - 1  # what databases and files can count to
 
 
@@ -200,9 +203,22 @@ def encode_header(attempt: Attempt) -> wire.JournalUp:
     return wire.JournalUp(header=wire.JournalHeader(attempt=journal.encode_attempt(attempt)))
 
 
-def encode_batch(records: Iterable[Record]) -> wire.JournalUp:
-    """Further messages up; the caller keeps them below MAX_MESSAGE."""
-    return wire.JournalUp(batch=wire.JournalBatch(records=map(journal.encode_record, records)))
+def encode_batches(records: Iterable[Record]) -> list[wire.JournalUp]:
+    """Further messages up, as few as can be, each of at most MAX_MESSAGE bytes. WireError for a record that is larger
+    alone."""
+    groups: list[list[execution_pb2.Record]] = []
+    room = 0
+    for record in records:
+        message = journal.encode_record(record)
+        size = message.ByteSize() + _WRAPPING
+        if size > journal.MAX_RECORD:
+            raise WireError(f"record {record.seq} has {size} bytes; {journal.MAX_RECORD} are the most")
+        if size > room:
+            groups.append([])
+            room = _BATCH
+        groups[-1].append(message)
+        room -= size
+    return [wire.JournalUp(batch=wire.JournalBatch(records=group)) for group in groups]
 
 
 def decode_up(message: wire.JournalUp) -> Attempt | Sequence[Record]:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from protos.muster.v1 import execution_pb2 as protos_dot_muster_dot_v1_dot_execution__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eprotos/muster/v1/control.proto\x12\tmuster.v1\x1a protos/muster/v1/execution.proto\"\xb8\x02\n\x0c\x41gentMessage\x12!\n\x05hello\x18\x01 \x01(\x0b\x32\x10.muster.v1.HelloH\x00\x12#\n\x06\x61\x63\x63\x65pt\x18\x02 \x01(\x0b\x32\x11.muster.v1.AcceptH\x00\x12%\n\x07\x64\x65\x63line\x18\x03 \x01(\x0b\x32\x12.muster.v1.DeclineH\x00\x12)\n\theartbeat\x18\x04 \x01(\x0b\x32\x14.muster.v1.HeartbeatH\x00\x12.\n\x0c\x61ttempt_lost\x18\x05 \x01(\x0b\x32\x16.muster.v1.AttemptLostH\x00\x12\'\n\x08\x64raining\x18\x06 \x01(\x0b\x32\x13.muster.v1.DrainingH\x00\x12*\n\x07\x61\x64\x64ress\x18\x07 \x01(\x0b\x32\x17.muster.v1.ChildAddressH\x00\x42\t\n\x07message\"\xe5\x01\n\x0e\x43ontrolMessage\x12%\n\x07welcome\x18\x01 \x01(\x0b\x32\x12.muster.v1.WelcomeH\x00\x12#\n\x06\x61ssign\x18\x02 \x01(\x0b\x32\x11.muster.v1.AssignH\x00\x12\'\n\x08withdraw\x18\x03 \x01(\x0b\x32\x13.muster.v1.WithdrawH\x00\x12\x30\n\rlease_renewed\x18\x04 \x01(\x0b\x32\x17.muster.v1.LeaseRenewedH\x00\x12!\n\x05\x64rain\x18\x05 \x01(\x0b\x32\x10.muster.v1.DrainH\x00\x42\t\n\x07message\"\xb6\x01\n\x05Hello\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x17\n\x0foldest_protocol\x18\x02 \x01(\r\x12\x10\n\x08language\x18\x03 \x01(\r\x12\x15\n\ragent_version\x18\x04 \x01(\t\x12\x10\n\x08\x65xecutor\x18\x05 \x01(\t\x12\x16\n\x0emax_concurrent\x18\x06 \x01(\r\x12 \n\x04held\x18\x07 \x03(\x0b\x32\x12.muster.v1.Attempt\x12\r\n\x05\x63lock\x18\x08 \x01(\x03\"\xf9\x01\n\x07Welcome\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x1d\n\x15\x63ontrol_plane_version\x18\x02 \x01(\t\x12\x0f\n\x07session\x18\x03 \x01(\x04\x12\x14\n\x0cheartbeat_ms\x18\x04 \x01(\r\x12\x10\n\x08lease_ms\x18\x05 \x01(\r\x12%\n\tabandoned\x18\x06 \x03(\x0b\x32\x12.muster.v1.Attempt\x12.\n\x06labels\x18\x07 \x03(\x0b\x32\x1e.muster.v1.Welcome.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"<\n\x06\x41ssign\x12!\n\x06\x62undle\x18\x01 \x01(\x0b\x32\x11.muster.v1.Bundle\x12\x0f\n\x07service\x18\x02 \x01(\x08\"-\n\x06\x41\x63\x63\x65pt\x12#\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x12.muster.v1.Attempt\"M\n\x07\x44\x65\x63line\x12#\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x12.muster.v1.Attempt\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\r\n\x05\x66inal\x18\x03 \x01(\x08\"-\n\tHeartbeat\x12 \n\x04held\x18\x01 \x03(\x0b\x32\x12.muster.v1.Attempt\"\x1d\n\x0cLeaseRenewed\x12\r\n\x05\x63lock\x18\x01 \x01(\x03\"B\n\x0b\x41ttemptLost\x12#\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x12.muster.v1.Attempt\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\n\n\x08\x44raining\"\x07\n\x05\x44rain\"?\n\x08Withdraw\x12#\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x12.muster.v1.Attempt\x12\x0e\n\x06reason\x18\x02 \x01(\t\"S\n\x0c\x43hildAddress\x12#\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x12.muster.v1.Attempt\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\r\n\x05ready\x18\x03 \x01(\x08\"\x1f\n\x0cRenewRequest\x12\x0f\n\x07\x63sr_der\x18\x01 \x01(\x0c\"\"\n\rRenewResponse\x12\x11\n\tchain_der\x18\x01 \x03(\x0c\"l\n\tJournalUp\x12*\n\x06header\x18\x01 \x01(\x0b\x32\x18.muster.v1.JournalHeaderH\x00\x12(\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x17.muster.v1.JournalBatchH\x00\x42\t\n\x07message\"4\n\rJournalHeader\x12#\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x12.muster.v1.Attempt\"2\n\x0cJournalBatch\x12\"\n\x07records\x18\x01 \x03(\x0b\x32\x11.muster.v1.Record\"t\n\x0bJournalDown\x12/\n\x0c\x61\x63knowledged\x18\x01 \x01(\x0b\x32\x17.muster.v1.AcknowledgedH\x00\x12)\n\tdirective\x18\x02 \x01(\x0b\x32\x14.muster.v1.DirectiveH\x00\x42\t\n\x07message\"\x1b\n\x0c\x41\x63knowledged\x12\x0b\n\x03seq\x18\x01 \x01(\x04\"\x92\x01\n\x0bUploadBegin\x12#\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x12.muster.v1.Attempt\x12\x0b\n\x03ref\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0c\n\x04size\x18\x04 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x05 \x01(\t\x12%\n\x04kind\x18\x06 \x01(\x0e\x32\x17.muster.v1.ArtifactKind\"B\n\x0eUploadPosition\x12\x0e\n\x06upload\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\";\n\x0bUploadChunk\x12\x0e\n\x06upload\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"V\n\x0f\x44ownloadRequest\x12#\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x12.muster.v1.Attempt\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"\x1d\n\rDownloadChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c*e\n\x0c\x41rtifactKind\x12\x1d\n\x19\x41RTIFACT_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41RTIFACT_KIND_ARTIFACT\x10\x01\x12\x1a\n\x16\x41RTIFACT_KIND_TRANSFER\x10\x02\x32\x86\x01\n\x08Sessions\x12>\n\x04Open\x12\x17.muster.v1.AgentMessage\x1a\x19.muster.v1.ControlMessage(\x01\x30\x01\x12:\n\x05Renew\x12\x17.muster.v1.RenewRequest\x1a\x18.muster.v1.RenewResponse2F\n\x08Journals\x12:\n\x06Stream\x12\x14.muster.v1.JournalUp\x1a\x16.muster.v1.JournalDown(\x01\x30\x01\x32\xca\x01\n\tArtifacts\x12:\n\x05\x42\x65gin\x12\x16.muster.v1.UploadBegin\x1a\x19.muster.v1.UploadPosition\x12=\n\x06Upload\x12\x16.muster.v1.UploadChunk\x1a\x19.muster.v1.UploadPosition(\x01\x12\x42\n\x08\x44ownload\x12\x1a.muster.v1.DownloadRequest\x1a\x18.muster.v1.DownloadChunk0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eprotos/muster/v1/control.proto\x12\tmuster.v1\x1a protos/muster/v1/execution.proto\"\xb8\x02\n\x0c\x41gentMessage\x12!\n\x05hello\x18\x01 \x01(\x0b\x32\x10.muster.v1.HelloH\x00\x12#\n\x06\x61\x63\x63\x65pt\x18\x02 \x01(\x0b\x32\x11.muster.v1.AcceptH\x00\x12%\n\x07\x64\x65\x63line\x18\x03 \x01(\x0b\x32\x12.muster.v1.DeclineH\x00\x12)\n\theartbeat\x18\x04 \x01(\x0b\x32\x14.muster.v1.HeartbeatH\x00\x12.\n\x0c\x61ttempt_lost\x18\x05 \x01(\x0b\x32\x16.muster.v1.AttemptLostH\x00\x12\'\n\x08\x64raining\x18\x06 \x01(\x0b\x32\x13.muster.v1.DrainingH\x00\x12*\n\x07\x61\x64\x64ress\x18\x07 \x01(\x0b\x32\x17.muster.v1.ChildAddressH\x00\x42\t\n\x07message\"\xe5\x01\n\x0e\x43ontrolMessage\x12%\n\x07welcome\x18\x01 \x01(\x0b\x32\x12.muster.v1.WelcomeH\x00\x12#\n\x06\x61ssign\x18\x02 \x01(\x0b\x32\x11.muster.v1.AssignH\x00\x12\'\n\x08withdraw\x18\x03 \x01(\x0b\x32\x13.muster.v1.WithdrawH\x00\x12\x30\n\rlease_renewed\x18\x04 \x01(\x0b\x32\x17.muster.v1.LeaseRenewedH\x00\x12!\n\x05\x64rain\x18\x05 \x01(\x0b\x32\x10.muster.v1.DrainH\x00\x42\t\n\x07message\"\xb6\x01\n\x05Hello\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x17\n\x0foldest_protocol\x18\x02 \x01(\r\x12\x10\n\x08language\x18\x03 \x01(\r\x12\x15\n\ragent_version\x18\x04 \x01(\t\x12\x10\n\x08\x65xecutor\x18\x05 \x01(\t\x12\x16\n\x0emax_concurrent\x18\x06 \x01(\r\x12 \n\x04held\x18\x07 \x03(\x0b\x32\x12.muster.v1.Attempt\x12\r\n\x05\x63lock\x18\x08 \x01(\x03\"\xf9\x01\n\x07Welcome\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x1d\n\x15\x63ontrol_plane_version\x18\x02 \x01(\t\x12\x0f\n\x07session\x18\x03 \x01(\x04\x12\x14\n\x0cheartbeat_ms\x18\x04 \x01(\r\x12\x10\n\x08lease_ms\x18\x05 \x01(\r\x12%\n\tabandoned\x18\x06 \x03(\x0b\x32\x12.muster.v1.Attempt\x12.\n\x06labels\x18\x07 \x03(\x0b\x32\x1e.muster.v1.Welcome.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"<\n\x06\x41ssign\x12!\n\x06\x62undle\x18\x01 \x01(\x0b\x32\x11.muster.v1.Bundle\x12\x0f\n\x07service\x18\x02 \x01(\x08\"-\n\x06\x41\x63\x63\x65pt\x12#\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x12.muster.v1.Attempt\"M\n\x07\x44\x65\x63line\x12#\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x12.muster.v1.Attempt\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\r\n\x05\x66inal\x18\x03 \x01(\x08\"-\n\tHeartbeat\x12 \n\x04held\x18\x01 \x03(\x0b\x32\x12.muster.v1.Attempt\"\x1d\n\x0cLeaseRenewed\x12\r\n\x05\x63lock\x18\x01 \x01(\x03\"B\n\x0b\x41ttemptLost\x12#\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x12.muster.v1.Attempt\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\n\n\x08\x44raining\"\x07\n\x05\x44rain\"?\n\x08Withdraw\x12#\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x12.muster.v1.Attempt\x12\x0e\n\x06reason\x18\x02 \x01(\t\"S\n\x0c\x43hildAddress\x12#\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x12.muster.v1.Attempt\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\r\n\x05ready\x18\x03 \x01(\x08\"\x1f\n\x0cRenewRequest\x12\x0f\n\x07\x63sr_der\x18\x01 \x01(\x0c\"E\n\rRenewResponse\x12\x11\n\tchain_der\x18\x01 \x03(\x0c\x12\x11\n\troots_pem\x18\x02 \x01(\x0c\x12\x0e\n\x06life_s\x18\x03 \x01(\r\"l\n\tJournalUp\x12*\n\x06header\x18\x01 \x01(\x0b\x32\x18.muster.v1.JournalHeaderH\x00\x12(\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x17.muster.v1.JournalBatchH\x00\x42\t\n\x07message\"4\n\rJournalHeader\x12#\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x12.muster.v1.Attempt\"2\n\x0cJournalBatch\x12\"\n\x07records\x18\x01 \x03(\x0b\x32\x11.muster.v1.Record\"t\n\x0bJournalDown\x12/\n\x0c\x61\x63knowledged\x18\x01 \x01(\x0b\x32\x17.muster.v1.AcknowledgedH\x00\x12)\n\tdirective\x18\x02 \x01(\x0b\x32\x14.muster.v1.DirectiveH\x00\x42\t\n\x07message\"\x1b\n\x0c\x41\x63knowledged\x12\x0b\n\x03seq\x18\x01 \x01(\x04\"\x92\x01\n\x0bUploadBegin\x12#\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x12.muster.v1.Attempt\x12\x0b\n\x03ref\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0c\n\x04size\x18\x04 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x05 \x01(\t\x12%\n\x04kind\x18\x06 \x01(\x0e\x32\x17.muster.v1.ArtifactKind\"B\n\x0eUploadPosition\x12\x0e\n\x06upload\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\";\n\x0bUploadChunk\x12\x0e\n\x06upload\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"V\n\x0f\x44ownloadRequest\x12#\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x12.muster.v1.Attempt\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"\x1d\n\rDownloadChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c*e\n\x0c\x41rtifactKind\x12\x1d\n\x19\x41RTIFACT_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41RTIFACT_KIND_ARTIFACT\x10\x01\x12\x1a\n\x16\x41RTIFACT_KIND_TRANSFER\x10\x02\x32\x86\x01\n\x08Sessions\x12>\n\x04Open\x12\x17.muster.v1.AgentMessage\x1a\x19.muster.v1.ControlMessage(\x01\x30\x01\x12:\n\x05Renew\x12\x17.muster.v1.RenewRequest\x1a\x18.muster.v1.RenewResponse2F\n\x08Journals\x12:\n\x06Stream\x12\x14.muster.v1.JournalUp\x1a\x16.muster.v1.JournalDown(\x01\x30\x01\x32\xca\x01\n\tArtifacts\x12:\n\x05\x42\x65gin\x12\x16.muster.v1.UploadBegin\x1a\x19.muster.v1.UploadPosition\x12=\n\x06Upload\x12\x16.muster.v1.UploadChunk\x1a\x19.muster.v1.UploadPosition(\x01\x12\x42\n\x08\x44ownload\x12\x1a.muster.v1.DownloadRequest\x1a\x18.muster.v1.DownloadChunk0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,8 +34,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_WELCOME_LABELSENTRY']._loaded_options = None
   _globals['_WELCOME_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_ARTIFACTKIND']._serialized_start=2397
-  _globals['_ARTIFACTKIND']._serialized_end=2498
+  _globals['_ARTIFACTKIND']._serialized_start=2432
+  _globals['_ARTIFACTKIND']._serialized_end=2533
   _globals['_AGENTMESSAGE']._serialized_start=80
   _globals['_AGENTMESSAGE']._serialized_end=392
   _globals['_CONTROLMESSAGE']._serialized_start=395
@@ -69,31 +69,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RENEWREQUEST']._serialized_start=1568
   _globals['_RENEWREQUEST']._serialized_end=1599
   _globals['_RENEWRESPONSE']._serialized_start=1601
-  _globals['_RENEWRESPONSE']._serialized_end=1635
-  _globals['_JOURNALUP']._serialized_start=1637
-  _globals['_JOURNALUP']._serialized_end=1745
-  _globals['_JOURNALHEADER']._serialized_start=1747
-  _globals['_JOURNALHEADER']._serialized_end=1799
-  _globals['_JOURNALBATCH']._serialized_start=1801
-  _globals['_JOURNALBATCH']._serialized_end=1851
-  _globals['_JOURNALDOWN']._serialized_start=1853
-  _globals['_JOURNALDOWN']._serialized_end=1969
-  _globals['_ACKNOWLEDGED']._serialized_start=1971
-  _globals['_ACKNOWLEDGED']._serialized_end=1998
-  _globals['_UPLOADBEGIN']._serialized_start=2001
-  _globals['_UPLOADBEGIN']._serialized_end=2147
-  _globals['_UPLOADPOSITION']._serialized_start=2149
-  _globals['_UPLOADPOSITION']._serialized_end=2215
-  _globals['_UPLOADCHUNK']._serialized_start=2217
-  _globals['_UPLOADCHUNK']._serialized_end=2276
-  _globals['_DOWNLOADREQUEST']._serialized_start=2278
-  _globals['_DOWNLOADREQUEST']._serialized_end=2364
-  _globals['_DOWNLOADCHUNK']._serialized_start=2366
-  _globals['_DOWNLOADCHUNK']._serialized_end=2395
-  _globals['_SESSIONS']._serialized_start=2501
-  _globals['_SESSIONS']._serialized_end=2635
-  _globals['_JOURNALS']._serialized_start=2637
-  _globals['_JOURNALS']._serialized_end=2707
-  _globals['_ARTIFACTS']._serialized_start=2710
-  _globals['_ARTIFACTS']._serialized_end=2912
+  _globals['_RENEWRESPONSE']._serialized_end=1670
+  _globals['_JOURNALUP']._serialized_start=1672
+  _globals['_JOURNALUP']._serialized_end=1780
+  _globals['_JOURNALHEADER']._serialized_start=1782
+  _globals['_JOURNALHEADER']._serialized_end=1834
+  _globals['_JOURNALBATCH']._serialized_start=1836
+  _globals['_JOURNALBATCH']._serialized_end=1886
+  _globals['_JOURNALDOWN']._serialized_start=1888
+  _globals['_JOURNALDOWN']._serialized_end=2004
+  _globals['_ACKNOWLEDGED']._serialized_start=2006
+  _globals['_ACKNOWLEDGED']._serialized_end=2033
+  _globals['_UPLOADBEGIN']._serialized_start=2036
+  _globals['_UPLOADBEGIN']._serialized_end=2182
+  _globals['_UPLOADPOSITION']._serialized_start=2184
+  _globals['_UPLOADPOSITION']._serialized_end=2250
+  _globals['_UPLOADCHUNK']._serialized_start=2252
+  _globals['_UPLOADCHUNK']._serialized_end=2311
+  _globals['_DOWNLOADREQUEST']._serialized_start=2313
+  _globals['_DOWNLOADREQUEST']._serialized_end=2399
+  _globals['_DOWNLOADCHUNK']._serialized_start=2401
+  _globals['_DOWNLOADCHUNK']._serialized_end=2430
+  _globals['_SESSIONS']._serialized_start=2536
+  _globals['_SESSIONS']._serialized_end=2670
+  _globals['_JOURNALS']._serialized_start=2672
+  _globals['_JOURNALS']._serialized_end=2742
+  _globals['_ARTIFACTS']._serialized_start=2745
+  _globals['_ARTIFACTS']._serialized_end=2947
 # @@protoc_insertion_point(module_scope)

@@ -493,16 +493,26 @@ class RenewResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CHAIN_DER_FIELD_NUMBER: _builtins.int
+    ROOTS_PEM_FIELD_NUMBER: _builtins.int
+    LIFE_S_FIELD_NUMBER: _builtins.int
+    roots_pem: _builtins.bytes
+    """whom to trust from now on: during a roll several"""
+    life_s: _builtins.int
+    """for how long the certificate is good, so that the agent's clock does not matter"""
     @_builtins.property
-    def chain_der(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def chain_der(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """leaf first, without the root"""
+
     def __init__(
         self,
         *,
         chain_der: _abc.Iterable[_builtins.bytes] | None = ...,
+        roots_pem: _builtins.bytes = ...,
+        life_s: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_der", b"chain_der"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_der", b"chain_der", "life_s", b"life_s", "roots_pem", b"roots_pem"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -15,9 +15,10 @@ from protos.codec.checks import WireError
 from protos.muster.v1 import control_pb2 as wire
 from protos.muster.v1 import execution_pb2
 from tests.protos.codec import values
-from workflow.identifiers import Attempt, StepRef
-from workflow.journal import Directive, Record
+from workflow.identifiers import Attempt, Instant, StepRef
+from workflow.journal import MAX_CHUNK, ChildKind, ChildrenWanted, ChildSpec, Directive, Output, Record, Stream
 from workflow.session import (
+    MAX_MESSAGE,
     Accept,
     AgentSays,
     Assign,
@@ -107,8 +108,28 @@ def test_what_the_control_plane_says_survives(message: Welcome | ControlSays) ->
 @given(values.attempts, st.lists(values.records, max_size=4))
 def test_a_journal_going_up_survives(attempt: Attempt, records: list[Record]) -> None:
     assert session.decode_up(session.encode_header(attempt)) == attempt
-    data = session.encode_batch(records).SerializeToString()
-    assert session.decode_up(wire.JournalUp.FromString(data)) == records
+    arrived: list[Record] = []
+    for message in session.encode_batches(records):
+        batch = session.decode_up(wire.JournalUp.FromString(message.SerializeToString()))
+        assert not isinstance(batch, Attempt)
+        arrived.extend(batch)
+    assert arrived == records
+
+
+def test_batches_are_as_large_as_may_be_and_no_larger() -> None:
+    chunk = Output(Instant(1), StepRef("1"), Stream.STDOUT, bytes(MAX_CHUNK))
+    sizes = [
+        len(message.SerializeToString()) for message in session.encode_batches([Record(n, chunk) for n in range(1, 11)])
+    ]
+    assert len(sizes) == 4
+    assert max(sizes) <= MAX_MESSAGE
+    assert session.encode_batches([]) == []
+
+
+def test_a_record_that_fits_into_no_message_is_not_sent() -> None:
+    children = tuple(ChildSpec(ChildKind.WORKER, n, variables={"x": "y" * 1000}) for n in range(2000))
+    with pytest.raises(WireError):
+        session.encode_batches([Record(1, ChildrenWanted(Instant(1), StepRef("1"), children))])
 
 
 @given(values.counts | values.directives)

@@ -1,0 +1,73 @@
+"""What a gRPC status means to this agent: one table. Called by everything in agent.link that speaks with the control
+plane.
+
+The other side of it is control_plane.rpc.answers.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import grpc
+
+from agent.link.identity import Identity
+from workflow.session import Fenced, LinkDown, Refused
+
+_S = grpc.StatusCode
+
+TABLE: Final[dict[grpc.StatusCode, type[LinkDown | Refused | Fenced]]] = {
+    # until a person acts
+    _S.UNAUTHENTICATED: Refused,
+    _S.PERMISSION_DENIED: Refused,
+    _S.FAILED_PRECONDITION: Refused,
+    _S.INVALID_ARGUMENT: Refused,
+    _S.UNIMPLEMENTED: Refused,
+    # somebody newer is there
+    _S.ABORTED: Fenced,
+    _S.NOT_FOUND: Fenced,
+    # again later
+    _S.UNAVAILABLE: LinkDown,
+    _S.DEADLINE_EXCEEDED: LinkDown,
+    _S.CANCELLED: LinkDown,
+    _S.RESOURCE_EXHAUSTED: LinkDown,
+    _S.OUT_OF_RANGE: LinkDown,
+    _S.DATA_LOSS: LinkDown,
+    _S.INTERNAL: LinkDown,
+    _S.UNKNOWN: LinkDown,
+    _S.ALREADY_EXISTS: LinkDown,
+    _S.OK: LinkDown,  # it ended where we expected more
+}
+
+_DISTRUST: Final = ("CERTIFICATE_VERIFY_FAILED", "Hostname Verification Check failed", "certificate verify failed")
+_DISTRUSTED: Final = ("ALERT_UNKNOWN_CA", "ALERT_BAD_CERTIFICATE", "CERTIFICATE_REQUIRED", "CERTIFICATE_EXPIRED")
+
+
+def meaning(code: grpc.StatusCode, details: str | None, identity: Identity) -> LinkDown | Refused | Fenced:
+    """The exception to raise, in words that say what to do."""
+    words = (details or "").strip() or "the connection ended"
+    if code is _S.UNAVAILABLE:
+        return _unavailable(words, identity)
+    if code is _S.UNIMPLEMENTED:
+        return Refused(f"the control plane at {identity.server} does not know this call: it is older than this agent")
+    return TABLE[code](words)
+
+
+def _unavailable(words: str, identity: Identity) -> LinkDown | Refused:
+    """A handshake that failed looks like any other broken connection; only the details and our own certificate tell."""
+    if any(sign in words for sign in _DISTRUST):
+        return Refused(
+            f"the certificate shown by {identity.server} is not to be trusted (another root, another name, or "
+            f"expired): make sure of the address and of the control plane's certificate ({words[:300]})"
+        )
+    if (end := identity.expired(time.time())) is not None:
+        return Refused(
+            f"the certificate of agent {identity.name} expired at {end:%Y-%m-%d %H:%M:%S} UTC; "
+            f"run: muster agents create {identity.name} ... on the control plane and join again"
+        )
+    if any(sign in words for sign in _DISTRUSTED):
+        return Refused(
+            f"the control plane at {identity.server} does not accept the certificate of agent {identity.name}; "
+            f"run: muster agents create {identity.name} ... on the control plane and join again ({words[:300]})"
+        )
+    return LinkDown(f"{identity.server} cannot be reached: {words[:300]}")

@@ -1,0 +1,95 @@
+"""Sessions of agents: one reader, one writer, one watcher per stream. Translates and calls services.sessions; decides
+nothing but versions.
+
+Order of calls: protos/muster/v1/control.proto.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Final
+
+import grpc
+
+from control_plane.rpc.answers import answered
+from control_plane.rpc.gate import Context, Gate
+from control_plane.rpc.services import OpenSession, Sessions, Trust
+from control_plane.rpc.together import until_first
+from protos.codec import session as codec
+from protos.codec.checks import WireError
+from protos.muster.v1 import control_pb2 as wire
+from protos.muster.v1 import control_pb2_grpc
+from workflow.session import LANGUAGE, OLDEST_PROTOCOL, PROTOCOL, Hello, Refused
+
+PATIENCE: Final = 10.0
+"""Seconds for which a first message is waited for."""
+
+
+class SessionsHandler(control_pb2_grpc.SessionsServicer):
+    """Serves muster.v1.Sessions. ``version``: of this control plane, for people."""
+
+    def __init__(self, gate: Gate, sessions: Sessions, trust: Trust, version: str) -> None:
+        self._gate = gate
+        self._sessions = sessions
+        self._trust = trust
+        self._version = version
+
+    async def Open(self, request_iterator: object, context: Context) -> None:  # type: ignore[override]  # noqa: N802
+        """Hello, Welcome, then both sides speak until one ends the stream."""
+        async with answered(context):
+            peer = await self._gate.admit(context)
+            hello = await _hello(context)
+            protocol = agreed(hello, self._version)
+            opened = await self._sessions.open(peer.name, hello)
+            try:
+                welcome = replace(opened.welcome, protocol=protocol, version=self._version)
+                await context.write(codec.encode_control(welcome))
+                await until_first(_listen(context, opened), _speak(context, opened), self._gate.thrown_out(peer))
+            finally:
+                await opened.close()
+
+    async def Renew(self, request: wire.RenewRequest, context: Context) -> wire.RenewResponse:  # noqa: N802
+        """A new certificate for the name in the old one."""
+        async with answered(context):
+            peer = await self._gate.admit(context)
+            grant = await self._trust.renew(peer.name, peer.serial, request.csr_der)
+        return wire.RenewResponse(chain_der=grant.issued.chain, roots_pem=grant.roots_pem, life_s=grant.life)
+
+
+async def _hello(context: Context) -> Hello:
+    async with asyncio.timeout(PATIENCE):
+        message = await context.read()
+    if message is grpc.aio.EOF:
+        raise WireError("the stream ended before Hello")
+    hello = codec.decode_agent(message)
+    if not isinstance(hello, Hello):
+        raise WireError("a session begins with Hello")
+    return hello
+
+
+def agreed(hello: Hello, version: str) -> int:
+    """The newest protocol that both speak. Refused, with both sides' versions, where there is none, or where the
+    agent does not know the plans that we make."""
+    common = min(PROTOCOL, hello.protocol)
+    if common >= max(OLDEST_PROTOCOL, hello.oldest_protocol) and hello.language >= LANGUAGE:
+        return common
+    older = "agent" if hello.protocol < OLDEST_PROTOCOL or hello.language < LANGUAGE else "control plane"
+    raise Refused(
+        f"the agent ({hello.agent_version or 'unknown version'}) speaks protocols {hello.oldest_protocol} to "
+        f"{hello.protocol} and plans up to version {hello.language}; the control plane ({version}) speaks protocols "
+        f"{OLDEST_PROTOCOL} to {PROTOCOL} and makes plans of version {LANGUAGE}: upgrade the {older}"
+    )
+
+
+async def _listen(context: Context, opened: OpenSession) -> None:
+    while (message := await context.read()) is not grpc.aio.EOF:
+        said = codec.decode_agent(message)
+        if isinstance(said, Hello):
+            raise WireError("Hello is said once")
+        await opened.heard(said)
+
+
+async def _speak(context: Context, opened: OpenSession) -> None:
+    async for message in opened.outgoing():
+        await context.write(codec.encode_control(message))
