@@ -47,7 +47,7 @@ def runs(work: Coroutine[Any, Any, int | None]) -> None:
         code = asyncio.run(work)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - the last place: whatever it is, a person reads a sentence
         _explain(_single(error))
     raise typer.Exit(code or 0)
 

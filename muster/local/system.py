@@ -12,8 +12,9 @@ import json
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -48,7 +49,7 @@ class LocalSystem:
     state: LocalState
     agents: tuple[LocalAgent, ...]
     say: Callable[[str], None] = lambda _: None
-    endpoint: Endpoint = Endpoint("", "")
+    endpoint: Endpoint = field(default_factory=lambda: Endpoint("", ""))
     _programs: dict[str, Program] = field(default_factory=dict)
 
     @classmethod
@@ -124,9 +125,9 @@ class LocalSystem:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep("control-plane", self.start_control_plane))
             for agent in self.agents:
-                group.create_task(self._keep(agent.name, lambda agent=agent: self.start_agent(agent)))  # type: ignore[misc]
+                group.create_task(self._keep(agent.name, partial(self.start_agent, agent)))
 
-    async def _keep(self, name: str, again: Callable[[], asyncio.Future[None]]) -> None:
+    async def _keep(self, name: str, again: Callable[[], Awaitable[None]]) -> None:
         delay = RESTART_AFTER
         while True:
             code = await self._programs[name].ended()
