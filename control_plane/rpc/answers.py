@@ -22,7 +22,7 @@ from control_plane.rpc.gate import Context
 from control_plane.rpc.peers import Stranger
 from control_plane.services.artifacts import BadOffer, NoSuchUpload, NotYours
 from protos.codec.checks import WireError
-from workflow.session import Fenced, Refused
+from workflow.session import Fenced, LinkDown, Refused
 
 log = logging.getLogger("muster.rpc")
 
@@ -32,6 +32,7 @@ TABLE: Final[tuple[tuple[type[Exception], grpc.StatusCode], ...]] = (
     (Stranger, _S.UNAUTHENTICATED),
     (Refused, _S.FAILED_PRECONDITION),
     (Fenced, _S.ABORTED),
+    (LinkDown, _S.UNAVAILABLE),  # the peer's older stream, or one that was silent for too long
     (NotYours, _S.PERMISSION_DENIED),
     (WireError, _S.INVALID_ARGUMENT),
     (DecodeError, _S.INVALID_ARGUMENT),
