@@ -30,6 +30,7 @@ class Machine(Protocol):
         """The tree resolved as far as the scope allows."""
 
 
+_READING_COST: Final = 50
 _Result = TypeVar("_Result")
 Body: TypeAlias = Callable[[Machine, list[Datum], int], Node]
 
@@ -82,7 +83,7 @@ def _list_and_body(name: str, machine: Machine, values: list[Datum]) -> tuple[li
 
 
 def _folded(machine: Machine, written: str) -> Node:
-    machine.budget.spend(len(written))
+    machine.budget.spend(_READING_COST + len(written))
     parsed: Parsed = read(written)
     return machine.within(EMPTY).body(parsed.node)
 
@@ -103,6 +104,8 @@ def _inside(name: str, written: str, work: Callable[[], _Result]) -> _Result:
     try:
         return work()
     except ExpressionError as error:
+        if error.message.startswith("in "):
+            raise
         shown = written if len(written) <= 60 else written[:57] + "..."
         raise ExpressionError(f"in {name}()'s '{shown}': {error.message}") from None
 

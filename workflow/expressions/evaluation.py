@@ -60,7 +60,7 @@ class Evaluation:
         """Resolves a tree found inside a value. Raises ``ExpressionError`` when it stands too high on the others."""
         levels = height(node) + 4
         if self._height + levels > MAX_HEIGHT:
-            raise ExpressionError(f"more than {MAX_HEIGHT} operations inside one another")
+            raise ExpressionError(f"more than {MAX_HEIGHT} operations in a row or inside one another")
         self._height += levels
         resolved = self.reduced(node)
         self._height -= levels
@@ -192,10 +192,12 @@ class Evaluation:
             assert isinstance(argument.node, Literal)
             value = argument.node.value
             if argument.spread:
-                values.extend(_spreadable(value))
+                items = _spreadable(value)
+                self.budget.items(len(values) + len(items))
+                values.extend(items)
             else:
                 values.append(value)
-        self.budget.items(len(values))
+        self.budget.spend(1 + len(values))
         return values
 
     def _any(self, arguments: list[Argument], offset: int) -> Node | None:

@@ -59,7 +59,9 @@ def parsed(tokens: list[Token], end: int) -> Parsed:
     if extra is not None:
         raise ExpressionError(f"unexpected {_said(extra)} after the end of the expression", offset=extra.offset)
     if height(node) > MAX_HEIGHT:
-        raise ExpressionError(f"more than {MAX_HEIGHT} operations inside one another", offset=tokens[0].offset)
+        raise ExpressionError(
+            f"more than {MAX_HEIGHT} operations in a row or inside one another", offset=tokens[0].offset
+        )
     return Parsed(node, tuple(sorted(reading.warnings)))
 
 

@@ -192,26 +192,38 @@ def operator(operation: Operation) -> Callable[[Filter, Filter], Filter]:
     return combined
 
 
-def indexed_by(source: Filter, key: Filter) -> Filter:
-    """``source[key]``; the key is asked of the same input as the source."""
+def indexed_by(source: Filter, key: Filter, optional: bool = False) -> Filter:
+    """``source[key]``; the key is asked of the same input. ``optional`` leaves out what cannot be indexed."""
 
     def filtered(value: Datum, frame: Frame) -> Iterator[Datum]:
         for container in source(value, frame):
             for known in key(value, frame):
                 frame.budget.spend(1)
-                yield indexed(container, known, frame.budget)
+                try:
+                    found = indexed(container, known, frame.budget)
+                except JqError:
+                    if not optional:
+                        raise
+                else:
+                    yield found
 
     return filtered
 
 
-def sliced_by(source: Filter, start: Filter, end: Filter) -> Filter:
-    """``source[start:end]``"""
+def sliced_by(source: Filter, start: Filter, end: Filter, optional: bool = False) -> Filter:
+    """``source[start:end]``; ``optional`` leaves out what cannot be sliced."""
 
     def filtered(value: Datum, frame: Frame) -> Iterator[Datum]:
         for container in source(value, frame):
             for last in end(value, frame):
                 for first in start(value, frame):
-                    yield sliced(container, first, last, frame.budget)
+                    try:
+                        found = sliced(container, first, last, frame.budget)
+                    except JqError:
+                        if not optional:
+                            raise
+                    else:
+                        yield found
 
     return filtered
 
@@ -283,6 +295,12 @@ def every(value: Datum, frame: Frame) -> Iterator[Datum]:
     for item in list(value.values()) if isinstance(value, dict) else value:
         frame.budget.spend(1)
         yield item
+
+
+def every_if_any(value: Datum, frame: Frame) -> Iterator[Datum]:
+    """``.[]?``"""
+    if isinstance(value, (list, dict)):
+        yield from every(value, frame)
 
 
 def descended(value: Datum, frame: Frame) -> Iterator[Datum]:

@@ -7,7 +7,7 @@ Called by ``program``. What the full language has and this part has not raises `
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 from workflow.expressions.errors import ExpressionError
 from workflow.expressions.jq import filters
@@ -16,10 +16,10 @@ from workflow.expressions.jq.operations import OPERATIONS
 from workflow.expressions.jq.scanner import Scanner
 from workflow.expressions.jq.streams import ELSEWHERE, FILTERS, STREAMS
 from workflow.expressions.jq.transforms import FORMATS, VALUES
-from workflow.expressions.limits import MAX_NESTING
 from workflow.expressions.numbers import parsed_float
 
 _MAX_PARTS: Final = 150
+_MAX_NESTING: Final = 30
 _KEYWORDS: Final = frozenset(
     (
         "and",
@@ -41,6 +41,7 @@ _KEYWORDS: Final = frozenset(
     )
 )
 _DEFINING: Final = ("def", "import", "include", "label")
+_COMPARISON: Final = 3
 _COMPARISONS: Final = ("==", "!=", "<", "<=", ">", ">=")
 _ASSIGNMENTS: Final = ("=", "|=", "+=", "-=", "*=", "/=", "%=", "//=")
 _CONSTANTS: Final[dict[str, bool | None]] = {"null": None, "true": True, "false": False}
@@ -77,8 +78,8 @@ class Reading:
         return made
 
     def _pipe(self) -> Filter:
-        if self._depth >= MAX_NESTING:
-            raise ExpressionError(f"jq(): nested deeper than {MAX_NESTING} levels")
+        if self._depth >= _MAX_NESTING:
+            raise ExpressionError(f"jq(): nested deeper than {_MAX_NESTING} levels")
         if self._scan.at(*_DEFINING):
             raise Unsupported(f"'{self._scan.token}'")
         self._depth += 1
@@ -105,37 +106,26 @@ class Reading:
         self._scan.advance()
         return name
 
-    def _left(self, operand: Callable[[], Filter], join: dict[str, Callable[[Filter, Filter], Filter]]) -> Filter:
-        """Operands joined by signs or words of one rank, from the left."""
-        made = operand()
-        while sign := self._scan.take(*join):
-            made = self._made(join[sign](made, operand()))
+    def _comma(self) -> Filter:
+        made = self._operation(0)
+        while self._scan.take(","):
+            made = self._made(filters.both(made, self._operation(0)))
         return made
 
-    def _comma(self) -> Filter:
-        return self._left(self._alternative, {",": filters.both})
-
-    def _alternative(self) -> Filter:
-        made = self._left(self._and, {"or": lambda one, other: filters.logical(one, other, True)})
+    def _operation(self, least: int) -> Filter:
+        """Operands joined by signs or words that bind at least as tightly as the rank ``least``."""
+        made = self._signed()
+        while self._scan.sort in ("sign", "word") and (found := _OPERATORS.get(self._scan.token)):
+            rank, right, join = found
+            if rank < least:
+                break
+            self._scan.advance()
+            made = self._made(join(made, self._operation(right)))
+            if rank == _COMPARISON and self._scan.at(*_COMPARISONS):
+                raise self._scan.unexpected()
         if self._scan.at(*_ASSIGNMENTS):
             raise Unsupported("assignment")
-        if self._scan.take("//"):
-            made = self._made(filters.alternative(made, self._alternative()))
         return made
-
-    def _and(self) -> Filter:
-        return self._left(self._comparison, {"and": lambda one, other: filters.logical(one, other, False)})
-
-    def _comparison(self) -> Filter:
-        made = self._sum()
-        sign = self._scan.take(*_COMPARISONS)
-        return self._made(_OPERATORS[sign](made, self._sum())) if sign else made
-
-    def _sum(self) -> Filter:
-        return self._left(self._product, {sign: _OPERATORS[sign] for sign in "+-"})
-
-    def _product(self) -> Filter:
-        return self._left(self._signed, {sign: _OPERATORS[sign] for sign in "*/%"})
 
     def _signed(self) -> Filter:
         negative = self._scan.take("-")
@@ -146,8 +136,9 @@ class Reading:
         scan = self._scan
         while True:
             if scan.sort == "field":
-                made = self._made(filters.indexed_by(made, filters.constant(scan.token[1:])))
+                key = filters.constant(scan.token[1:])
                 scan.advance()
+                made = self._index(made, key)
             elif scan.take("?"):
                 made = self._made(filters.attempted(made, None))
             elif scan.take("["):
@@ -155,7 +146,7 @@ class Reading:
             elif scan.take("."):
                 if not scan.at('"', "["):
                     raise scan.unexpected()
-                made = made if scan.at("[") else self._made(filters.indexed_by(made, self._string(None)))
+                made = made if scan.at("[") else self._index(made, self._string(None))
             else:
                 return made
 
@@ -163,14 +154,17 @@ class Reading:
         """After ``[``: every item, one item, or a slice."""
         scan = self._scan
         if scan.take("]"):
-            return self._made(filters.piped(made, filters.every))
+            return self._made(filters.piped(made, filters.every_if_any if scan.take("?") else filters.every))
         start = filters.constant(None) if scan.at(":") else self._pipe()
         if not scan.take(":"):
             scan.expect("]")
-            return self._made(filters.indexed_by(made, start))
+            return self._index(made, start)
         end = filters.constant(None) if scan.at("]") else self._pipe()
         scan.expect("]")
-        return self._made(filters.sliced_by(made, start, end))
+        return self._made(filters.sliced_by(made, start, end, bool(scan.take("?"))))
+
+    def _index(self, made: Filter, key: Filter) -> Filter:
+        return self._made(filters.indexed_by(made, key, bool(self._scan.take("?"))))
 
     def _term(self) -> Filter:
         scan, token = self._scan, self._scan.token
@@ -198,7 +192,7 @@ class Reading:
         if scan.at('"'):
             return self._string(None)
         if scan.take("."):
-            return self._made(filters.indexed_by(made, self._string(None))) if scan.at('"') else made
+            return self._index(made, self._string(None)) if scan.at('"') else made
         if scan.take(".."):
             return self._made(filters.descended)
         if scan.take("("):
@@ -315,8 +309,8 @@ class Reading:
             scan.expect(")")
             scan.expect(":")
             return key, self._field_value()
-        if scan.at('"'):
-            key = self._string(None)
+        if scan.at('"') or scan.sort == "format":
+            key = self._term()
         elif scan.sort == "word":
             key = filters.constant(token)
             scan.advance()
@@ -326,7 +320,10 @@ class Reading:
 
     def _field_value(self) -> Filter:
         """Terms joined by ``|``: a comma ends the field."""
-        return self._left(self._alternative, {"|": filters.piped})
+        made = self._operation(0)
+        while self._scan.take("|"):
+            made = self._made(filters.piped(made, self._operation(0)))
+        return made
 
 
 def _number(token: str) -> int | float:
@@ -335,4 +332,23 @@ def _number(token: str) -> int | float:
     return parsed_float(token) or 0.0
 
 
-_OPERATORS: Final = {sign: filters.operator(operation) for sign, operation in OPERATIONS.items()}
+_Join: TypeAlias = Callable[[Filter, Filter], Filter]
+
+
+def _or(one: Filter, other: Filter) -> Filter:
+    return filters.logical(one, other, True)
+
+
+def _and(one: Filter, other: Filter) -> Filter:
+    return filters.logical(one, other, False)
+
+
+_OPERATORS: Final[dict[str, tuple[int, int, _Join]]] = {
+    "//": (0, 0, filters.alternative),
+    "or": (1, 2, _or),
+    "and": (2, 3, _and),
+    **{sign: (_COMPARISON, 4, filters.operator(OPERATIONS[sign])) for sign in _COMPARISONS},
+    **{sign: (4, 5, filters.operator(OPERATIONS[sign])) for sign in "+-"},
+    **{sign: (5, 6, filters.operator(OPERATIONS[sign])) for sign in "*/%"},
+}
+"""Rank of each operator, the least rank of what may stand on its right, and what it makes."""

@@ -169,5 +169,10 @@ def position(value: Datum, length: int) -> int:
 
 
 def whole(value: Number) -> Number:
-    """A whole float that fits as an integer."""
-    return integer_of(value) if isinstance(value, float) and abs(value) < 2**53 else value
+    """A float without a fraction as an integer, where that is exact."""
+    return integer_of(value) if isinstance(value, float) and abs(value) < 2**53 and value.is_integer() else value
+
+
+def items_of(value: Datum, purpose: str) -> list[Datum]:
+    """The items of a list, or the values of an object in the order of its keys. Raises ``JqError``."""
+    return [value[key] for key in sorted(value)] if isinstance(value, dict) else array(value, purpose)
