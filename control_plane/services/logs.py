@@ -127,7 +127,7 @@ class Logs:
     async def follow(
         self, execution: ExecutionId, after: Position = START, wanted: Wanted = ALL, *, follow: bool = True
     ) -> AsyncGenerator[Sequence[Chunk]]:
-        """What was and will be printed, in pieces that are never empty. NoSuchStep; KeyError: no such execution."""
+        """What was and will be printed, in pieces that are never empty. KeyError: no such execution."""
         row = await self._row(execution)
         reader = (await self._readers([row], {execution: after}, wanted))[0]
         async with aclosing(self.batches(execution, after, follow=follow)) as batches:
@@ -136,7 +136,7 @@ class Logs:
                     yield chunks
 
     async def of_run(self, run: RunId, wanted: Wanted = ALL) -> AsyncGenerator[Sequence[Chunk]]:
-        """What all executions of a run have printed so far, in order of time. NoSuchStep."""
+        """What all executions of a run have printed so far, in order of time."""
         rows = [row for row in await self._rows(run) if wanted.agent in (None, row.agent)]
         readers = await self._readers(rows, {}, wanted)
         heap: list[tuple[Instant, int]] = []
@@ -208,9 +208,6 @@ class Logs:
         self, rows: Sequence[ExecutionRow], after: Mapping[ExecutionId, Position], wanted: Wanted
     ) -> list[_Reader]:
         refs = await self._refs([row.id for row in rows], wanted.step)
-        if wanted.step is not None and rows and not any(refs.values()):
-            names = await self._store.read(lambda unit: _step_names(unit, [row.id for row in rows]))
-            raise NoSuchStep(f"no step {wanted.step[:80]!r}; there are: {', '.join(names) or 'none'}")
         return [_Reader(row.id, after.get(row.id, START), wanted.attempt, refs[row.id]) for row in rows]
 
     async def _refs(
@@ -225,6 +222,12 @@ class Logs:
         if row is None:
             raise KeyError(execution)
         return row
+
+    async def check_step(self, executions: Sequence[ExecutionId], step: str) -> None:
+        """Raises NoSuchStep where none of them has a step of this reference, id or name."""
+        if not any((await self._refs(executions, step)).values()):
+            names = await self._store.read(lambda unit: _step_names(unit, executions))
+            raise NoSuchStep(f"there is no step {step[:80]!r}; there are: {', '.join(names) or 'none'}")
 
     async def _rows(self, run: RunId) -> Sequence[ExecutionRow]:
         return await self._store.read(lambda unit: unit.executions.of_run(run))

@@ -11,7 +11,17 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from control_plane.ports.journals import Position
-from control_plane.ports.records import AgentRow, AgentState, ArtifactRow, EntryRow, ExecutionRow, Host, RunRow
+from control_plane.ports.records import (
+    AgentRow,
+    AgentState,
+    ArtifactRow,
+    DocumentKind,
+    DocumentRow,
+    EntryRow,
+    ExecutionRow,
+    Host,
+    RunRow,
+)
 from control_plane.ports.store import Store, Unit
 from control_plane.services.steps import folded, skeleton
 from workflow.entries import from_data
@@ -21,6 +31,7 @@ from workflow.states import ExecutionState
 from workflow.views import (
     AgentView,
     ArtifactView,
+    DocumentView,
     ExecutionView,
     PlaceView,
     RunView,
@@ -132,6 +143,20 @@ class Queries:
             )
 
         return await self._store.read(look)
+
+    async def documents(self, kind: DocumentKind) -> tuple[DocumentView, ...]:
+        """All of a kind by name, without their texts."""
+        rows = await self._store.read(lambda unit: unit.catalog.list(kind))
+        return tuple(document_view(row).model_copy(update={"text": ""}) for row in rows)
+
+    async def document(self, kind: DocumentKind, name: str) -> DocumentView | None:
+        """One with its text."""
+        row = await self._store.read(lambda unit: unit.catalog.get(kind, name))
+        return document_view(row) if row else None
+
+    async def alive(self) -> None:
+        """Raises Unavailable where the store cannot be read."""
+        await self._store.read(lambda unit: unit.runs.latest(1))
 
     async def agents(self) -> tuple[AgentView, ...]:
         """By name."""
@@ -260,6 +285,19 @@ def artifact_view(artifact: ArtifactRow, execution: ExecutionRow, fleet: Fleet) 
         size=artifact.size,
         digest=artifact.digest,
         stored_at=moment(artifact.stored_at),
+    )
+
+
+def document_view(row: DocumentRow) -> DocumentView:
+    """A document with its text."""
+    return DocumentView(
+        kind=row.kind.value,
+        name=row.name,
+        file=row.file,
+        labels=dict(row.labels),
+        digest=row.digest,
+        updated_at=moment(row.updated_at),
+        text=row.text,
     )
 
 
