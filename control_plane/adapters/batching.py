@@ -58,16 +58,16 @@ class Batcher(Generic[J]):
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
-    async def submit(self, job: J, weight: int = 1) -> object:
-        """The job's value, once the batch that it was in is done; or its error.
+    def submit(self, job: J, weight: int = 1) -> asyncio.Future[object]:
+        """The job's value to come, once the batch that it is in is done; or its error.
 
-        A caller that is cancelled leaves the job to happen or not.
+        Who cancels it leaves the job to happen or not.
         """
         if self._closed:
             raise self._closed_error()
         answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self._queue.put(_Ticket(job, weight, answer))
-        return await answer
+        return answer
 
     async def close(self) -> None:
         """Do what was submitted, then end the thread. May be called again."""

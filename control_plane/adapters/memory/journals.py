@@ -17,11 +17,14 @@ class MemoryJournals:
 
     def __init__(self) -> None:
         self._records: dict[Attempt, list[Record]] = {}
+        self._closed = False
         self.refusal: str | None = None
 
     async def append(self, attempt: Attempt, records: Sequence[Record]) -> int:
         """As the port says."""
         await asyncio.sleep(0)
+        if self._closed:
+            raise JournalUnavailable("the journal is closed")
         if self.refusal is not None:
             raise JournalUnavailable(self.refusal)
         stored = self._records.get(attempt, [])
@@ -57,4 +60,5 @@ class MemoryJournals:
             del self._records[attempt]
 
     async def close(self) -> None:
-        """Nothing to let go."""
+        """Store nothing more."""
+        self._closed = True

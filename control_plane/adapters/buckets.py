@@ -1,0 +1,114 @@
+"""Objects by key: in a local folder, S3, GCS or Azure, through obstore, with what obstore leaves open for local
+files: fsync.
+
+Called by control_plane.adapters.segments (sealed journals) and .objects (artifacts), in threads. An object is there
+whole or not at all. Knows nothing of what the objects are.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, ObjectStore, from_url
+
+_STREAMS = 2  # parts of a large object under way at once, 5 MiB each
+_FIRST_SENTENCE = re.compile(r"[^\n]*")
+
+
+class BucketUnavailable(Exception):
+    """The object store cannot serve now: full, unreachable, forbidden. The sentence says what it said."""
+
+
+class Bucket:
+    """An object store. ``root`` is the folder, where it is one."""
+
+    def __init__(self, store: ObjectStore, root: Path | None) -> None:
+        self._store = store
+        self._root = root
+
+    @classmethod
+    def open(cls, place: Path | str) -> Bucket:
+        """A folder (made where it must), or a URL: ``s3://bucket/prefix``, ``gs://...``, ``az://...``,
+        ``memory:///``; credentials come from the environment, as obstore reads them. BucketUnavailable."""
+        if isinstance(place, str) and place.startswith("file://"):
+            place = Path(place.removeprefix("file://"))
+        with _translated(str(place)):
+            if isinstance(place, Path):
+                return cls(LocalStore(prefix=place.absolute(), mkdir=True), place.absolute())
+            return cls(from_url(place), None)
+
+    def put(self, key: str, data: bytes | Path | Iterator[bytes]) -> None:
+        """Store an object, whole or not at all; durable only after ``make_durable``, where this is a folder.
+        BucketUnavailable."""
+        with _translated(key):
+            if isinstance(data, bytes):
+                obstore.put(self._store, key, data, use_multipart=False)
+            else:
+                obstore.put(self._store, key, data, max_concurrency=_STREAMS)
+
+    def make_durable(self, keys: Sequence[str]) -> None:
+        """Return when these objects survive a power failure. BucketUnavailable."""
+        if self._root is None:
+            return  # the remote stores answer only then
+        folders: set[Path] = set()
+        with _translated("fsync"):
+            for key in keys:
+                path = self._root / key
+                _sync(path)
+                folders.update(parent for parent in path.parents if parent.is_relative_to(self._root))
+            for folder in sorted(folders, reverse=True):
+                _sync(folder)
+
+    def get(self, key: str, start: int, length: int) -> bytes:
+        """A part of an object. KeyError, BucketUnavailable."""
+        if length == 0:
+            return b""
+        with _translated(key):
+            return bytes(obstore.get_range(self._store, key, start=start, length=length))
+
+    def size(self, key: str) -> int | None:
+        """Its size; None where there is none. BucketUnavailable."""
+        try:
+            with _translated(key):
+                return int(obstore.head(self._store, key)["size"])
+        except KeyError:
+            return None
+
+    def list(self, folder: str) -> list[tuple[str, int]]:
+        """Key and size of all objects in a folder, sorted by key. BucketUnavailable."""
+        with _translated(folder):
+            found = obstore.list(self._store, folder).collect()
+            return sorted((str(entry["path"]), int(entry["size"])) for entry in found)
+
+    def delete(self, key: str) -> None:
+        """Remove an object; fine where it does not exist. BucketUnavailable."""
+        try:
+            with _translated(key):
+                obstore.delete(self._store, key)
+        except KeyError:
+            return
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise KeyError(what) from None
+    except (BaseError, OSError) as error:
+        said = _FIRST_SENTENCE.match(str(error))
+        raise BucketUnavailable(f"{what}: {said.group() if said else error}") from error
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
