@@ -16,6 +16,7 @@ from workflow.expressions.jq.values import (
     added,
     as_string,
     fitted,
+    items_of,
     kind,
     number,
     true,
@@ -290,9 +291,7 @@ def interpolated(parts: Sequence[str | Filter]) -> Filter:
 
 def every(value: Datum, frame: Frame) -> Iterator[Datum]:
     """``.[]``"""
-    if not isinstance(value, (list, dict)):
-        raise JqError(f"{kind(value)} has no items")
-    for item in list(value.values()) if isinstance(value, dict) else value:
+    for item in items_of(value, "be taken apart"):
         frame.budget.spend(1)
         yield item
 
@@ -311,4 +310,4 @@ def descended(value: Datum, frame: Frame) -> Iterator[Datum]:
         frame.budget.spend(1)
         yield one
         if isinstance(one, (list, dict)):
-            waiting.extend(reversed(list(one.values()) if isinstance(one, dict) else one))
+            waiting.extend(reversed(items_of(one, "be taken apart")))

@@ -186,10 +186,15 @@ def _stripped(change: Callable[[str, str], str]) -> Callable[[Datum, Datum, Budg
     return function
 
 
-def _found(place: Callable[[str, str], int]) -> Callable[[Datum, Datum, Budget], Datum]:
+def _found(place: Callable[[str, str], int], pick: int) -> Callable[[Datum, Datum, Budget], Datum]:
+    """The place of a part in a text, or of an item in a list: the first (``pick`` 0) or the last (-1)."""
+
     def function(value: Datum, part: Datum, budget: Budget) -> Datum:
         if value is None:
             return None
+        if isinstance(value, list) and not isinstance(part, list):
+            places = [index for index, item in enumerate(value) if compared(item, part, budget) == 0]
+            return places[pick] if places else None
         source, sought = text(value, "be searched"), text(part, "be sought")
         budget.text(len(source))
         index = place(source, sought) if sought else -1
@@ -249,8 +254,8 @@ FILTERS: Final[dict[tuple[str, int], OfFilters]] = {
     ("endswith", 1): lambda part: _with(part, _affix(str.endswith)),
     ("ltrimstr", 1): lambda part: _with(part, _stripped(str.removeprefix)),
     ("rtrimstr", 1): lambda part: _with(part, _stripped(str.removesuffix)),
-    ("index", 1): lambda part: _with(part, _found(str.find)),
-    ("rindex", 1): lambda part: _with(part, _found(str.rfind)),
+    ("index", 1): lambda part: _with(part, _found(str.find, 0)),
+    ("rindex", 1): lambda part: _with(part, _found(str.rfind, -1)),
     ("flatten", 1): lambda levels: _with(
         levels, lambda value, known, budget: flattened(value, budget, number(known, "be a depth"))
     ),

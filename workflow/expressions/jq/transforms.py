@@ -21,6 +21,7 @@ from workflow.expressions.jq.values import (
     as_string,
     compared,
     fitted,
+    items_of,
     kind,
     number,
     ordered,
@@ -59,9 +60,8 @@ def _keys(value: Datum, budget: Budget) -> Datum:
 
 
 def _sum(value: Datum, budget: Budget) -> Datum:
-    items = list(value.values()) if isinstance(value, dict) else array(value, "be added up")
     total: Datum = None
-    for item in items:
+    for item in items_of(value, "be added up"):
         budget.spend(1)
         total = added(total, item, budget)
     return total
@@ -72,7 +72,7 @@ def flattened(value: Datum, budget: Budget, levels: float = math.inf) -> Datum:
     if levels < 0:
         raise JqError("flatten needs a depth of at least 0")
     found: list[Datum] = []
-    waiting: list[tuple[Datum, float]] = [(item, levels) for item in reversed(array(value, "be flattened"))]
+    waiting: list[tuple[Datum, float]] = [(item, levels) for item in reversed(items_of(value, "be flattened"))]
     while waiting:
         item, left = waiting.pop()
         budget.spend(1)
@@ -183,8 +183,8 @@ VALUES: Final[dict[str, OfValue]] = {
     "keys": _keys,
     "keys_unsorted": _keys,
     "add": _sum,
-    "any": lambda value, _: any(map(true, array(value, "be asked"))),
-    "all": lambda value, _: all(map(true, array(value, "be asked"))),
+    "any": lambda value, _: any(map(true, items_of(value, "be asked"))),
+    "all": lambda value, _: all(map(true, items_of(value, "be asked"))),
     "flatten": flattened,
     "floor": _numeric(lambda known: float(math.floor(known))),
     "ceil": _numeric(lambda known: float(math.ceil(known))),
