@@ -1,0 +1,144 @@
+"""Every text of a plan, and how it is read. Used by bind; the one table of which fields are expressions.
+
+A walk gives back the same object where nothing changed, so that binding a plan that uses none of the names costs only
+the walk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from enum import Enum, auto
+from functools import cache
+from typing import Any, Protocol, TypeVar, cast
+
+from workflow.plan.nodes import (
+    Clone,
+    Container,
+    ExecuteItem,
+    FetchTarball,
+    Parallel,
+    Plan,
+    Retry,
+    SaveArtifacts,
+    Service,
+    Spread,
+    Step,
+    StopServices,
+    Transfer,
+)
+
+T = TypeVar("T")
+
+
+class Reading(Enum):
+    """How a field's texts are read."""
+
+    TEMPLATE = auto()
+    EXPRESSION = auto()
+    LISTS = auto()  # by key: a list of templates, or an expression that gives the list
+    SPREAD = auto()  # templates, of which one that gives a list becomes several
+    VERBATIM = auto()
+
+
+_R = Reading
+READINGS: Mapping[type, Mapping[str, Reading]] = {
+    Plan: dict.fromkeys(("workflow", "description", "labels", "annotations"), _R.VERBATIM),
+    Step: {"ref": _R.VERBATIM, "id": _R.VERBATIM, "results_dir": _R.VERBATIM, "condition": _R.EXPRESSION},
+    Retry: {"until": _R.EXPRESSION},
+    Spread: {"count": _R.EXPRESSION, "max_count": _R.EXPRESSION, "matrix": _R.LISTS, "shards": _R.LISTS},
+    Parallel: {"logs": _R.EXPRESSION},
+    Service: {"name": _R.VERBATIM, "logs": _R.EXPRESSION},
+    StopServices: {"started_by": _R.VERBATIM},
+    FetchTarball: {"digest": _R.VERBATIM},
+    Container: {"command": _R.SPREAD, "args": _R.SPREAD},
+    Clone: {"paths": _R.SPREAD},
+    SaveArtifacts: {"paths": _R.SPREAD},
+    Transfer: {"files": _R.SPREAD},
+}
+"""Every field not named here is read as a template."""
+
+SPREADING: frozenset[type] = frozenset({Parallel, Service, ExecuteItem})
+"""What is done once for each child: all of it but ``spread`` sees the child's own ``index``, ``matrix``, ..."""
+
+
+class Reader(Protocol):
+    """What becomes of a text."""
+
+    def template(self, text: str) -> str: ...
+
+    def expression(self, text: str) -> str: ...
+
+    def spread(self, texts: tuple[str, ...]) -> tuple[str, ...]: ...
+
+    def inside(self, spreading: Parallel | Service | ExecuteItem) -> Reader:
+        """The reader for what each child of it sees."""
+        ...
+
+
+def mapped(value: T, reader: Reader) -> T:
+    """``value``, a part of a plan, with every text in it read; itself where no text changed."""
+    return cast(T, _mapped(value, reader))
+
+
+def _mapped(value: Any, reader: Reader) -> Any:
+    kind = type(value)
+    if kind is str:
+        return reader.template(value)
+    if kind is tuple or kind is list:
+        items = [_mapped(item, reader) for item in value]
+        return value if all(a is b for a, b in zip(items, value, strict=True)) else kind(items)
+    if isinstance(value, Mapping):
+        return _mapping(value, reader)
+    if is_dataclass(kind):
+        return _node(value, reader)
+    return value
+
+
+def _mapping(value: Mapping[str, Any], reader: Reader) -> Mapping[str, Any]:
+    made = {reader.template(key): _mapped(item, reader) for key, item in value.items()}
+    return value if all(made.get(key, made) is item for key, item in value.items()) else made
+
+
+def _node(value: Any, reader: Reader) -> Any:
+    changes: dict[str, Any] = {}
+    spreading = type(value) in SPREADING
+    inner = reader.inside(value) if spreading else reader
+    for name, read in _fields(cast(Hashable, type(value))):
+        before = getattr(value, name)
+        if before is None or before == () or before == {}:
+            continue
+        after = read(before, reader if spreading and name == "spread" else inner)
+        if after is not before:
+            changes[name] = after
+    return replace(value, **changes) if changes else value
+
+
+@cache
+def _fields(kind: Hashable) -> tuple[tuple[str, Callable[[Any, Reader], Any]], ...]:
+    readings = READINGS.get(cast(type, kind), {})
+    found = ((field.name, readings.get(field.name, Reading.TEMPLATE)) for field in fields(cast(type, kind)))
+    return tuple((name, _READERS[reading]) for name, reading in found if reading is not Reading.VERBATIM)
+
+
+def _expression(value: str, reader: Reader) -> str:
+    return reader.expression(value)
+
+
+def _lists(value: Mapping[str, Any], reader: Reader) -> Mapping[str, Any]:
+    made = {
+        key: reader.expression(item) if isinstance(item, str) else _mapped(item, reader) for key, item in value.items()
+    }
+    return value if all(made[key] is item for key, item in value.items()) else made
+
+
+def _spread(value: tuple[str, ...], reader: Reader) -> tuple[str, ...]:
+    return reader.spread(value) if any("{{" in text for text in value) else value
+
+
+_READERS: Mapping[Reading, Callable[[Any, Reader], Any]] = {
+    Reading.TEMPLATE: _mapped,
+    Reading.EXPRESSION: _expression,
+    Reading.LISTS: _lists,
+    Reading.SPREAD: _spread,
+}
