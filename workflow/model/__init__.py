@@ -7,6 +7,7 @@ what running means.
 
 from __future__ import annotations
 
+from .checks import check_complete
 from .content import Content, FileContent, GitContent, GitRetry, TarballContent
 from .documents import (
     API_VERSION,
@@ -118,6 +119,7 @@ __all__ = [
     "Workflow",
     "WorkflowExecution",
     "WorkflowTemplate",
+    "check_complete",
     "check_cron",
     "check_quantity",
     "delay_microseconds",

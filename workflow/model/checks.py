@@ -49,6 +49,20 @@ def check(node: Node) -> list[Problem]:
     return problems
 
 
+def check_complete(node: Node) -> list[Problem]:
+    """The problems that show only when templates and parameters are filled in: bad values, and what nobody gave."""
+    problems: list[Problem] = []
+
+    def look(part: Node) -> None:
+        for rule in _rules_of(type(part)):
+            problems.extend(rule(part))
+        if isinstance(part, GitContent) and not part.uri:
+            problems.append(problem("missing-field", "uri is missing", part))
+
+    each_node(node, look)
+    return problems
+
+
 @cache
 def _rules_of(kind: type[Node]) -> tuple[Callable[[Any], Found], ...]:
     return tuple(rule for holder, rules in _RULES if issubclass(kind, holder) for rule in rules)
@@ -103,8 +117,6 @@ def _git_retry(node: GitRetry) -> Found:
 
 
 def _git(node: GitContent) -> Found:
-    if not node.uri:
-        yield problem("missing-field", "uri is missing", node)
     yield from _choice(node, "verbosity", _VERBOSITY)
     yield from _choice(node, "auth_type", _AUTH)
     for field in ("username", "token", "ssh_key"):

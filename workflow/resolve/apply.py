@@ -112,7 +112,8 @@ def _under_service(spec: Spec, service: Service) -> Service:
         own = ContainerConfig.model_construct(_fields_set=set(said), **said).at(service.place)
         merged = overlaid(spec.container, own)
         assert merged is not None
-        updates |= {name: getattr(merged, name) for name in merged.model_fields_set}
+        unfit = {"command", "args"} if service.shell is not None else set()
+        updates |= {name: getattr(merged, name) for name in merged.model_fields_set - unfit}
     return _changed(service, updates, spec.container)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
-from workflow.model import ContainerConfig, EnvVar, FileContent, Node
+from workflow.model import ContainerConfig, EnvVar, FileContent, GitContent, Node
 from workflow.source import Place, Placed
 
 N = TypeVar("N", bound=Node)
@@ -30,6 +30,8 @@ _LISTS_ADD_UP: Final = frozenset(
         "events",
     }
 )
+_SOURCES: Final = (("username", "username_from"), ("token", "token_from"), ("ssh_key", "ssh_key_from"))
+_OTHER_SOURCE: Final = {a: b for pair in _SOURCES for a, b in (pair, pair[::-1])}
 _BY_NAME: Final = frozenset({"env", "files"})
 
 
@@ -40,6 +42,8 @@ def overlaid(base: N | None, over: N | None) -> N | None:
     updates = {name: _value(name, base, over) for name in over.model_fields_set if getattr(over, name) is not None}
     if isinstance(over, ContainerConfig) and over.image is not None:
         updates = {"command": None, "args": None, **updates}
+    if isinstance(over, GitContent):
+        updates = {**{_OTHER_SOURCE[name]: None for name in updates if name in _OTHER_SOURCE}, **updates}
     changed = base.model_copy(update=updates)
     return changed.at(united(base.place, over.place))
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from workflow.expressions import ExpressionError, Scope, scope
-from workflow.model import Node, Parallel, Spec, TemplateRef, Workflow, WorkflowTemplate
+from workflow.model import Node, Parallel, Spec, TemplateRef, Workflow, WorkflowTemplate, check_complete
 from workflow.model.shape import each_node
 from workflow.problems import InvalidDocument, Position, Problem, errors, in_order
 
@@ -93,7 +93,10 @@ class _Resolver:
     def spec(self, workflow: Workflow, config: Mapping[str, Value]) -> Spec:
         owner = Owner(f"workflow {workflow.name!r}", lambda name: Position(f"config {name}".strip()))
         filled = self._filled(workflow.spec, dict(config), owner)
-        return body_with_templates(filled, self._template)
+        applied = body_with_templates(filled, self._template)
+        if not errors(self.problems):
+            self.problems += check_complete(applied)
+        return applied
 
     def _template(self, reference: TemplateRef) -> Spec | None:
         """The spec of the template that a reference names, filled with its parameters."""

@@ -165,6 +165,16 @@ def test_wrong_parameters_are_refused(spec: str, config: dict[str, Value], code:
     assert words in str(problems[0])
 
 
+def test_values_are_checked_once_they_are_known() -> None:
+    spec = (
+        "  config: {t: {default: soon}, q: {default: 1X}}\n"
+        "  container: {resources: {limits: {cpu: '{{ config.q }}'}}}\n"
+        "  steps:\n  - timeout: '{{ config.t }}'\n    shell: a\n"
+    )
+    problems = refused(spec)
+    assert [(p.code, p.position.line) for p in problems] == [("bad-value", 8), ("bad-value", 10)]
+
+
 def test_an_optional_parameter_may_be_missing_where_the_text_can_do_without() -> None:
     spec = resolved("  config: {a: {}}\n  steps: [{shell: 'x {{ any(config.a, 5) }}'}]\n")
     assert spec["steps"][0]["shell"] == "x 5"
@@ -274,6 +284,23 @@ def test_templates_in_parallel_and_in_services() -> None:
     workers = spec["steps"][0]["parallel"]
     assert shells(workers["steps"]) == ["echo hello"] and workers["shell"] == "own"
     assert workers["pod"]["labels"] == {"x": "base", "y": "base"}
+
+
+def test_one_source_of_a_credential_replaces_the_other() -> None:
+    by_name = "usernameFrom: {secretKeyRef: {name: s, key: u}}"
+    base = template("git", f"  content: {{git: {{uri: g, token: '{{{{ env.T }}}}', {by_name}}}}}\n")
+    own = "  use: [{name: git}]\n  content: {git: {tokenFrom: {secretKeyRef: {name: s, key: k}}, username: me}}\n"
+    git = resolved(own, base)["content"]["git"]
+    assert git == {"uri": "g", "username": "me", "tokenFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
+
+
+def test_a_clone_needs_an_address_from_somewhere() -> None:
+    assert [p.code for p in refused("  content: {git: {revision: main}}\n")] == ["missing-field"]
+
+
+def test_a_services_own_shell_replaces_the_command_of_its_template() -> None:
+    spec = resolved("  services: {web: {use: [{name: base--one}], shell: serve}}\n", BASE)
+    assert spec["services"]["web"]["shell"] == "serve" and "command" not in spec["services"]["web"]
 
 
 def test_parameters_pass_through_to_templates() -> None:
