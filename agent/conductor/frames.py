@@ -1,15 +1,17 @@
-"""What agent and conductor say to each other, as frames on a stream: a 4-byte big-endian length, then one message.
+"""The conversation of agent.ports.conductor as frames on a stream: a 4-byte big-endian length, one message.
 
-Called by the conductor's host on one side and by the executors on the other. Never imports grpc. What stands in the
-messages is told in agent.ports.conductor, the order in protos/muster/v1/conductor.proto.
+Called by the conductor's server and by the executors that dial it. The only place on this side that sees the messages
+of protos/muster/v1/conductor.proto. Never imports grpc. What no honest peer sends is a ``WireError``.
 """
 
 from __future__ import annotations
 
-from asyncio import IncompleteReadError, StreamReader, StreamWriter
-from typing import assert_never
+import asyncio
+import struct
+from collections.abc import Callable, Iterable
+from typing import TypeVar, assert_never
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from agent.ports.conductor import (
     Attach,
@@ -30,57 +32,48 @@ from agent.ports.conductor import (
 from protos.codec import checks, journal
 from protos.codec.checks import WireError
 from protos.muster.v1 import conductor_pb2 as wire
+from protos.muster.v1 import execution_pb2
 from workflow.identifiers import StepRef, step_ref
 from workflow.journal import ChildChanged, Pause, Resume, Stop
 from workflow.session import MAX_MESSAGE, Bundle, FileKind
 
-_HEADER = 4
+MAX_FILE_DATA = 256 * 1024
+"""Bytes of one FileChunk or FileData at the most."""
+
+_Parsed = TypeVar("_Parsed", bound=Message)
+_LENGTH = struct.Struct(">I")
 
 
-# --- frames ------------------------------------------------------------------------------------------------------
-
-
-async def read_frame(reader: StreamReader) -> bytes | None:
-    """The next frame's bytes; None where the stream ended, even in the middle of one. WireError where too large."""
+async def read_frame(reader: asyncio.StreamReader) -> bytes | None:
+    """The next frame's content, or None where the peer ended the stream between frames. A stream cut inside a frame,
+    or an oversized length, is a ``WireError``."""
     try:
-        size = int.from_bytes(await reader.readexactly(_HEADER), "big")
-        if size > MAX_MESSAGE:
-            raise WireError(f"a frame of {size} bytes; {MAX_MESSAGE} are the most")
-        return await reader.readexactly(size)
-    except IncompleteReadError:
+        (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+        if length > MAX_MESSAGE:
+            raise WireError(f"a frame of {length} bytes; {MAX_MESSAGE} are the most")
+        return await reader.readexactly(length)
+    except asyncio.IncompleteReadError as cut:
+        if cut.partial:
+            raise WireError("the stream ended inside a frame") from None
         return None
 
 
-async def write_frame(writer: StreamWriter, message: bytes) -> None:
-    """Send one frame; waits while the buffer is full. WireError where too large, ConnectionError where broken."""
-    writer.writelines((_header(message), message))
-    await writer.drain()
+def framed(content: bytes) -> bytes:
+    """``content`` with its length before it."""
+    if len(content) > MAX_MESSAGE:
+        raise WireError(f"a frame of {len(content)} bytes; {MAX_MESSAGE} are the most")
+    return _LENGTH.pack(len(content)) + content
 
 
-def frame(message: bytes) -> bytes:
-    """One frame as bytes, for who writes by other means."""
-    return _header(message) + message
+# --- to the conductor --------------------------------------------------------------------------------------------
 
 
-def _header(message: bytes) -> bytes:
-    if len(message) > MAX_MESSAGE:
-        raise WireError(f"a frame of {len(message)} bytes; {MAX_MESSAGE} are the most")
-    return len(message).to_bytes(_HEADER, "big")
+def encode_to(message: ToConductor) -> bytes:
+    """A message to the conductor as a frame's content."""
+    return _to(message).SerializeToString()
 
 
-# --- encode ------------------------------------------------------------------------------------------------------
-
-
-def encode(message: ToConductor | FromConductor) -> bytes:
-    """A message as the bytes of one frame, without its length. WireError for what the peer would have to refuse."""
-    match message:
-        case Attached() | Records() | FileOffered() | FileChunk() | FileWanted():
-            return _encode_from(message).SerializeToString()
-        case _:
-            return _encode_to(message).SerializeToString()
-
-
-def _encode_to(message: ToConductor) -> wire.ToConductor:
+def _to(message: ToConductor) -> wire.ToConductor:
     match message:
         case Attach(attempt, acknowledged):
             attach = wire.Attach(attempt=journal.encode_attempt(attempt), acknowledged=acknowledged)
@@ -107,44 +100,9 @@ def _encode_to(message: ToConductor) -> wire.ToConductor:
             assert_never(message)
 
 
-def _encode_from(message: FromConductor) -> wire.FromConductor:
-    match message:
-        case Records(records):
-            found = wire.Records(records=[journal.encode_record(record) for record in records])
-            return wire.FromConductor(records=found)
-        case Attached(attempt, bundled, last):
-            attached = wire.Attached(attempt=journal.encode_attempt(attempt), bundled=bundled, last=last)
-            return wire.FromConductor(attached=attached)
-        case FileOffered():
-            return wire.FromConductor(file_offer=_encode_offer(message))
-        case FileChunk(file, offset, data):
-            return wire.FromConductor(file_chunk=wire.FileChunk(file=file, offset=offset, data=data))
-        case FileWanted(file, digest, offset):
-            return wire.FromConductor(file_wanted=wire.FileWanted(file=file, digest=digest, offset=offset))
-        case _:
-            assert_never(message)
-
-
-def _encode_offer(offer: FileOffered) -> wire.FileOffer:
-    return wire.FileOffer(
-        file=offer.file,
-        ref=offer.ref,
-        name=offer.name,
-        size=offer.size,
-        digest=offer.digest,
-        transfer=offer.kind is FileKind.TRANSFER,
-    )
-
-
-# --- decode ------------------------------------------------------------------------------------------------------
-
-
-def decode_to(data: bytes) -> ToConductor:
-    """What an agent said. WireError."""
-    try:
-        message = wire.ToConductor.FromString(data)
-    except DecodeError:
-        raise WireError("a frame that is no message") from None
+def decode_to(content: bytes) -> ToConductor:
+    """The reverse of ``encode_to``."""
+    message = _parsed(wire.ToConductor.FromString, content)
     match message.WhichOneof("message"):
         case "attach":
             return Attach(journal.decode_attempt(message.attach.attempt), message.attach.acknowledged)
@@ -160,31 +118,62 @@ def decode_to(data: bytes) -> ToConductor:
             taken = message.file_taken
             return FileTaken(taken.file, taken.offset, taken.window, taken.complete)
         case "file_data":
-            body = message.file_data
-            return FileData(body.file, body.offset, body.data, body.last)
+            data = message.file_data
+            return FileData(data.file, data.offset, data.data, data.last)
         case "file_refused":
             refused = message.file_refused
             return FileRefused(refused.file, checks.text("a reason", refused.reason), refused.again)
         case "secrets":
             return SecretValues(checks.texts("secrets", message.secrets.values))
         case None:
-            raise WireError("a message that this version does not know")
+            raise WireError("a message to the conductor that this version does not know")
         case unknown:
             assert_never(unknown)
 
 
-def decode_from(data: bytes) -> FromConductor:
-    """What a conductor said. WireError."""
-    try:
-        message = wire.FromConductor.FromString(data)
-    except DecodeError:
-        raise WireError("a frame that is no message") from None
+# --- from the conductor ------------------------------------------------------------------------------------------
+
+
+def encode_from(message: FromConductor) -> bytes:
+    """A message from the conductor as a frame's content."""
+    return _from(message).SerializeToString()
+
+
+def encode_packed(records: Iterable[bytes]) -> bytes:
+    """``Records`` of what protos.codec.journal.pack made, without taking it apart."""
+    return wire.FromConductor(
+        records=wire.Records(records=[execution_pb2.Record.FromString(packed) for packed in records])
+    ).SerializeToString()
+
+
+def _from(message: FromConductor) -> wire.FromConductor:
+    match message:
+        case Attached(attempt, bundled, last):
+            attached = wire.Attached(attempt=journal.encode_attempt(attempt), bundled=bundled, last=last)
+            return wire.FromConductor(attached=attached)
+        case Records(records):
+            return wire.FromConductor(records=wire.Records(records=map(journal.encode_record, records)))
+        case FileOffered(file, ref, name, size, digest, kind):
+            transfer = kind is FileKind.TRANSFER
+            offer = wire.FileOffer(file=file, ref=ref, name=name, size=size, digest=digest, transfer=transfer)
+            return wire.FromConductor(file_offer=offer)
+        case FileChunk(file, offset, data):
+            return wire.FromConductor(file_chunk=wire.FileChunk(file=file, offset=offset, data=data))
+        case FileWanted(file, digest, offset):
+            return wire.FromConductor(file_wanted=wire.FileWanted(file=file, digest=digest, offset=offset))
+        case _:
+            assert_never(message)
+
+
+def decode_from(content: bytes) -> FromConductor:
+    """The reverse of ``encode_from``."""
+    message = _parsed(wire.FromConductor.FromString, content)
     match message.WhichOneof("message"):
-        case "records":
-            return Records(tuple(map(journal.decode_record, message.records.records)))
         case "attached":
             attached = message.attached
             return Attached(journal.decode_attempt(attached.attempt), attached.bundled, attached.last)
+        case "records":
+            return Records(tuple(map(journal.decode_record, message.records.records)))
         case "file_offer":
             return _decode_offer(message.file_offer)
         case "file_chunk":
@@ -194,20 +183,26 @@ def decode_from(data: bytes) -> FromConductor:
             wanted = message.file_wanted
             return FileWanted(wanted.file, checks.digest(wanted.digest), wanted.offset)
         case None:
-            raise WireError("a message that this version does not know")
+            raise WireError("a message from a conductor that this version does not know")
         case unknown:
             assert_never(unknown)
 
 
 def _decode_offer(offer: wire.FileOffer) -> FileOffered:
-    """A transfer blob may have no step and no name; an artifact has both."""
-    kind = FileKind.TRANSFER if offer.transfer else FileKind.ARTIFACT
-    nameless = kind is FileKind.TRANSFER
+    """An artifact has a step and a name; a transfer blob need not."""
+    nameless = offer.transfer
     return FileOffered(
         file=offer.file,
         ref=StepRef("") if nameless and not offer.ref else checks.identifier(step_ref, offer.ref),
         name="" if nameless and not offer.name else checks.file_name(offer.name),
         size=offer.size,
         digest=checks.digest(offer.digest),
-        kind=kind,
+        kind=FileKind.TRANSFER if offer.transfer else FileKind.ARTIFACT,
     )
+
+
+def _parsed(parse: Callable[[bytes], _Parsed], content: bytes) -> _Parsed:
+    try:
+        return parse(content)
+    except DecodeError:
+        raise WireError("these bytes are no message of this conversation") from None

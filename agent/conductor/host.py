@@ -1,0 +1,220 @@
+"""The host of one execution's state machine: feeds it events, performs its commands, decides nothing.
+
+Made by the conductor's main; told by the server what the control plane says. Every command that takes time ends by
+feeding an event back. Operations run one at a time, as the machine orders them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from agent.conductor.clock import now
+from agent.conductor.notices import notices
+from agent.conductor.operations.table import perform
+from agent.conductor.operations.transfers import receive
+from agent.conductor.output import Printed
+from agent.conductor.stage import Failure, Stage, Surroundings
+from agent.conductor.surroundings import common_environment
+from agent.conductor.wanted import wanted
+from agent.ports.conductor import SecretValues
+from workflow.execution.events import (
+    Begun,
+    Broken,
+    CancelTimer,
+    ChildrenExpanded,
+    Command,
+    ContinueOperation,
+    Event,
+    ExpandChildren,
+    OperationEnded,
+    Outcome,
+    Over,
+    StartOperation,
+    StartTimer,
+    StopOperation,
+    Stopped,
+    SuspendOperation,
+    TimerFired,
+    Told,
+    UnpackFiles,
+    Write,
+)
+from workflow.execution.machine import Machine
+from workflow.expressions import ExpressionError
+from workflow.identifiers import SECOND, StepRef
+from workflow.journal import ChildSpec, Directive, Stop
+from workflow.masking import Masker
+from workflow.plan.nodes import Json, Operation, Plan
+from workflow.session import Bundle
+from workflow.states import ExecutionState
+
+
+@dataclass(slots=True)
+class _Running:
+    """The operation that is under way."""
+
+    stage: Stage
+    iteration: int
+    task: asyncio.Task[None]
+    stopped: bool = False
+    working: bool = True
+
+
+class Host:
+    """Runs one execution."""
+
+    def __init__(self, plan: Plan, bundle: Bundle, around: Surroundings) -> None:
+        self._plan = plan
+        self._bundle = bundle
+        self._around = around
+        self._machine = Machine.begin(plan, bundle.variables)
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._running: dict[tuple[StepRef, int], _Running] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._said = False
+        self._entrusted = asyncio.Event()
+
+    # --- what others call -----------------------------------------------------------------------------------
+
+    def told(self, directive: Directive) -> None:
+        """A directive of the control plane, or of the conductor itself."""
+        self._events.put_nowait(Told(now(), directive))
+
+    def entrusted(self, values: SecretValues) -> None:
+        """The values of the secrets that the plan names."""
+        self._around = replace(self._around, values=dict(values.values))
+        self._entrusted.set()
+
+    async def run(self) -> None:
+        """From the leave to begin to the last entry."""
+        async with asyncio.TaskGroup() as tasks:
+            beginning = tasks.create_task(self._begin())
+            while not self._machine.over:
+                event = await self._events.get()
+                for command in self._machine.after(event):
+                    await self._perform(command, tasks)
+            beginning.cancel()
+            for timer in self._timers.values():
+                timer.cancel()
+            for running in self._running.values():
+                running.task.cancel()
+
+    async def _begin(self) -> None:
+        """Begin once AttemptStarted is durable and all is here that the steps need."""
+        await self._around.journal.settled(1)
+        if wanted(self._bundle.plan):
+            await self._entrusted.wait()
+        stage = self._stage(StepRef("1"), {})
+        try:
+            await receive(stage, self._bundle.transfers)
+        except (Failure, OSError) as problem:
+            words = f"files of the parent could not be had: {self._sentence(problem)}"
+            self._events.put_nowait(Told(now(), Stop(ExecutionState.ABORTED, words)))
+            return
+        env = common_environment(stage, self._plan.container)
+        self._events.put_nowait(Begun(now(), env))
+
+    # --- commands -------------------------------------------------------------------------------------------
+
+    async def _perform(self, command: Command, tasks: asyncio.TaskGroup) -> None:
+        match command:
+            case Write(entry):
+                await self._around.journal.write(entry)
+            case StartOperation(ref, iteration, operation, names):
+                stage = self._stage(ref, names)
+                task = tasks.create_task(self._operate(stage, iteration, operation))
+                self._running[ref, iteration] = _Running(stage, iteration, task)
+            case StopOperation(ref, iteration):
+                self._stop(ref, iteration)
+            case SuspendOperation():
+                self._around.place.signal(signal.SIGSTOP)
+            case ContinueOperation():
+                self._around.place.signal(signal.SIGCONT)
+            case ExpandChildren():
+                tasks.create_task(self._expand(self._stage(command.ref, command.names), command))
+            case UnpackFiles(ref, iteration):
+                stage = self._stage(ref, {})
+                task = tasks.create_task(self._unpack(stage, command))
+                self._running[ref, iteration] = _Running(stage, iteration, task)
+            case StartTimer(timer, after):
+                self._set(timer, after)
+            case CancelTimer(timer):
+                if handle := self._timers.pop(timer, None):
+                    handle.cancel()
+            case Over():
+                return
+            case _:
+                assert_never(command)
+
+    def _stage(self, ref: StepRef, names: Mapping[str, Json]) -> Stage:
+        return Stage(self._around, ref, names, Printed(self._around.journal, ref, self._around.secrets))
+
+    def _set(self, timer: str, after: int) -> None:
+        def fire() -> None:
+            self._timers.pop(timer, None)
+            self._events.put_nowait(TimerFired(now(), timer))
+
+        if handle := self._timers.pop(timer, None):
+            handle.cancel()
+        self._timers[timer] = asyncio.get_running_loop().call_later(max(0, after) / SECOND, fire)
+
+    def _stop(self, ref: StepRef, iteration: int) -> None:
+        if running := self._running.get((ref, iteration)):
+            running.stopped = True
+            running.stage.stopped.set()
+            if running.working:
+                running.task.cancel()
+
+    # --- operations -----------------------------------------------------------------------------------------
+
+    async def _operate(self, stage: Stage, iteration: int, operation: Operation) -> None:
+        outputs: Mapping[str, str] = {}
+        outcome: Outcome
+        try:
+            if not self._said:
+                self._said = True
+                for notice in notices(self._plan, self._around.place):
+                    await stage.printed.say(notice)
+            outcome, outputs = await perform(stage, operation)
+        except (Failure, ExpressionError, OSError) as problem:
+            outcome = Broken(self._sentence(problem))
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is not None and self._was_stopped(stage.ref, iteration):
+                task.uncancel()
+            else:
+                raise
+            outcome = Stopped()
+        await self._ended(stage, iteration, outcome, outputs)
+
+    async def _unpack(self, stage: Stage, command: UnpackFiles) -> None:
+        raise NotImplementedError
+
+    async def _expand(self, stage: Stage, command: ExpandChildren) -> None:
+        children: tuple[ChildSpec, ...] = ()
+        problem = "not yet"
+        await stage.printed.finish()
+        self._events.put_nowait(ChildrenExpanded(now(), command.ref, command.iteration, children, problem))
+
+    async def _ended(self, stage: Stage, iteration: int, outcome: Outcome, outputs: Mapping[str, str]) -> None:
+        self._running[stage.ref, iteration].working = False  # from here on there is nothing to stop
+        await stage.printed.finish()
+        del self._running[stage.ref, iteration]
+        self._events.put_nowait(OperationEnded(now(), stage.ref, iteration, outcome, outputs))
+
+    def _was_stopped(self, ref: StepRef, iteration: int) -> bool:
+        running = self._running.get((ref, iteration))
+        return running is not None and running.stopped
+
+    def _sentence(self, problem: Failure | ExpressionError | OSError) -> str:
+        match problem:
+            case Failure():
+                words = problem.reason
+            case ExpressionError():
+                words = f"{problem} in {problem.source[:200]!r}"
+            case OSError():
+                words = f"{problem.filename or 'a file'}: {problem.strerror or problem}"
+        return Masker(self._around.secrets).whole(words.encode("utf-8", "replace")).decode("utf-8", "replace")

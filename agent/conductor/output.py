@@ -1,0 +1,85 @@
+"""What a step prints, masked and gathered into the journal's chunks.
+
+Called by the runners and by the host for Muster's own words. The first bytes after a silence go out at once, so that
+a person watching sees them; a busy step's are gathered for up to 100 ms or 256 KiB. It must not know what a step is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from agent.conductor.clock import now
+from agent.conductor.journal import Journal
+from workflow.identifiers import Instant, StepRef
+from workflow.journal import MAX_CHUNK, Output, Stream
+from workflow.masking import Masker
+
+GATHER = 0.1
+"""Seconds for which a busy step's output is gathered."""
+AT_ONCE = 0.002
+"""Seconds that the first bytes after a silence wait for their neighbours."""
+
+
+@dataclass(slots=True)
+class _Chunk:
+    stream: Stream
+    at: Instant
+    data: bytearray = field(default_factory=bytearray)
+
+
+class Printed:
+    """The output of one run of one step."""
+
+    def __init__(self, journal: Journal, ref: StepRef, secrets: Iterable[str]) -> None:
+        secrets = tuple(secrets)
+        self._journal = journal
+        self._ref = ref
+        self._maskers = {stream: Masker(secrets) for stream in Stream}
+        self._chunks: list[_Chunk] = []
+        self._size = 0
+        self._flushed = 0.0
+        self.due: float | None = None
+        """When what was gathered should be written, by the monotonic clock."""
+
+    def add(self, stream: Stream, data: bytes) -> None:
+        """Take what was printed."""
+        if shown := self._maskers[stream].feed(data):
+            self._put(stream, shown)
+
+    @property
+    def full(self) -> bool:
+        """Whether enough was gathered for a chunk."""
+        return self._size >= MAX_CHUNK
+
+    async def flush(self) -> None:
+        """Write what was gathered; waits while the journal has no room."""
+        chunks, self._chunks, self._size, self.due = self._chunks, [], 0, None
+        self._flushed = time.monotonic()
+        for chunk in chunks:
+            for start in range(0, len(chunk.data), MAX_CHUNK):
+                await self._journal.room()
+                piece = bytes(chunk.data[start : start + MAX_CHUNK])
+                await self._journal.write(Output(chunk.at, self._ref, chunk.stream, piece))
+
+    async def finish(self) -> None:
+        """Nothing more is printed: write the rest."""
+        for stream, masker in self._maskers.items():
+            if shown := masker.flush():
+                self._put(stream, shown)
+        await self.flush()
+
+    async def say(self, words: str) -> None:
+        """One line of Muster's own, at once."""
+        self.add(Stream.SYSTEM, words.encode() + b"\n")
+        await self.flush()
+
+    def _put(self, stream: Stream, shown: bytes) -> None:
+        if not self._chunks or self._chunks[-1].stream is not stream:
+            self._chunks.append(_Chunk(stream, now()))
+        self._chunks[-1].data += shown
+        self._size += len(shown)
+        if self.due is None:
+            moment = time.monotonic()
+            self.due = max(moment + AT_ONCE, self._flushed + GATHER)

@@ -1,0 +1,65 @@
+"""What the runner of an operation works with. Made by the host for each run of each operation."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from agent.conductor.exchange import Exchange
+from agent.conductor.journal import Journal
+from agent.conductor.output import Printed
+from agent.conductor.place import Place
+from workflow.identifiers import Attempt, StepRef
+from workflow.plan.nodes import Json
+
+
+class Failure(Exception):
+    """The operation cannot be done: a failed step, told in a sentence for the user."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is the same for every operation of an execution."""
+
+    attempt: Attempt
+    place: Place
+    journal: Journal
+    exchange: Exchange
+    env: Mapping[str, str]
+    """What every process has in its environment."""
+    shell: tuple[str, ...]
+    """The workflow shell: what stands before ``-c`` or a script's path."""
+    values: Mapping[str, str] = field(default_factory=dict)
+    """``secret/<name>/<key>`` and ``config/<name>/<key>`` -> value."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that are masked."""
+        return tuple(value for name, value in self.values.items() if name.startswith("secret/"))
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One run of one operation."""
+
+    around: Surroundings
+    ref: StepRef
+    names: Mapping[str, Json]
+    printed: Printed
+    stopped: threading.Event = field(default_factory=threading.Event)
+    """Set when the operation is to end: long work on files looks at it."""
+
+    @property
+    def place(self) -> Place:
+        """Where the steps are."""
+        return self.around.place
+
+    def check(self) -> None:
+        """Called by long work in between. Raises ``Failure`` once the operation is to end."""
+        if self.stopped.is_set():
+            raise Failure("stopped")

@@ -1,0 +1,41 @@
+"""Which Secrets and ConfigMaps a plan names. Called by executors, which resolve them, and by the host, which waits
+for them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+
+from workflow.plan.nodes import Json
+
+_CALL = re.compile(r"""\bsecret\(\s*(["'])([^"']+)\1\s*,\s*(["'])([^"']+)\3\s*\)""")
+_KEYED = {"secretKeyRef": "secret", "configMapKeyRef": "config"}
+_WHOLE = {"secretRef": "secret", "configMapRef": "config"}
+
+
+def wanted(plan: bytes) -> frozenset[str]:
+    """``secret/<name>/<key>``, ``config/<name>/<key>``; of a whole one, ``secret/<name>/``. ``plan`` is the encoded
+    plan."""
+    return frozenset(_in(json.loads(plan)))
+
+
+def answer(names: frozenset[str], known: Mapping[str, str]) -> dict[str, str]:
+    """Those of the known values that were asked for."""
+    return {key: value for key, value in known.items() if key in names or key[: key.rfind("/") + 1] in names}
+
+
+def _in(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from (f"secret/{found[2]}/{found[4]}" for found in _CALL.finditer(value))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _in(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(item, dict) and isinstance(item.get("name"), str):
+                if key in _KEYED and isinstance(item.get("key"), str):
+                    yield f"{_KEYED[key]}/{item['name']}/{item['key']}"
+                elif key in _WHOLE:
+                    yield f"{_WHOLE[key]}/{item['name']}/"
+            yield from _in(item)
