@@ -61,7 +61,7 @@ class Place:
 
     def _text(self, chunk: Chunk) -> str:
         if chunk.last:
-            return "\ufffd" * sum(self._cut.pop((chunk.ref, stream), b"") != b"" for stream in Stream)
+            return "".join(self._cut.pop((chunk.ref, stream), b"").decode("utf-8", "replace") for stream in Stream)
         data = self._cut.pop((chunk.ref, chunk.stream), b"") + chunk.data
         cut = _cut_at_end(data)
         if cut:
