@@ -156,7 +156,7 @@ async def test_names_that_are_one_on_some_file_systems_are_refused(
     world: World, execution: ExecutionId, first: str, second: str
 ) -> None:
     await world.artifacts.begin(DEV, offer(execution, first))
-    with pytest.raises(BadOffer, match="some file systems|cannot both be"):
+    with pytest.raises(BadOffer, match=r"some file systems|cannot both be"):
         await world.artifacts.begin(DEV, offer(execution, second))
     await world.artifacts.begin(DEV, offer(execution, first, b"another content"))
 
