@@ -40,6 +40,7 @@ TABLE: Final[dict[grpc.StatusCode, type[LinkDown | Refused | Fenced]]] = {
 }
 
 _DISTRUST: Final = ("CERTIFICATE_VERIFY_FAILED", "Hostname Verification Check failed", "certificate verify failed")
+_CLOSED: Final = ("Socket closed", "Connection reset")
 _DISTRUSTED: Final = ("ALERT_UNKNOWN_CA", "ALERT_BAD_CERTIFICATE", "CERTIFICATE_REQUIRED", "CERTIFICATE_EXPIRED")
 
 
@@ -70,4 +71,6 @@ def _unavailable(words: str, identity: Identity) -> LinkDown | Refused:
             f"the control plane at {identity.server} does not accept the certificate of agent {identity.name}; "
             f"run: muster agents create {identity.name} ... on the control plane and join again ({words[:300]})"
         )
-    return LinkDown(f"{identity.server} cannot be reached: {words[:300]}")
+    if "failed to connect" in words and any(sign in words for sign in _CLOSED):
+        words += " (it closes new connections: it may not know the root of this agent's certificate; its log says more)"
+    return LinkDown(f"{identity.server} cannot be reached: {words[:500]}")

@@ -198,7 +198,7 @@ class Enrolment:
             raise
 
     def _grant(self, name: AgentName, issued: Issued) -> Grant:
-        life = max(issued.not_after - self._clock.now() // SECOND, 1)
+        life = max(int(issued.not_after - self._clock.now() / SECOND), 1)
         return Grant(name, issued, self._authority.roots_pem(), life)
 
 
