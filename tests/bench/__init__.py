@@ -1,0 +1,1 @@
+"""Benchmarks: modules to be run by hand, that print figures beside their floors. Not tests."""
