@@ -25,11 +25,13 @@ from workflow.expressions import (
     scope,
 )
 from workflow.journal import ChildKind, ChildSpec
-from workflow.plan.nodes import Execute, ExecuteItem, Json, Parallel, Spread, StartServices
+from workflow.plan.nodes import Execute, ExecuteItem, Json, Parallel, Plan, Spread, StartServices
+from workflow.plan.texts import mentions
 
 MAX_CHILDREN = 10_000
 """Children of one operation at the most."""
 
+_INHERITED = frozenset({"services", "step"})
 _NO_FUNCTIONS: Mapping[str, Function] = MappingProxyType({})
 
 
@@ -49,10 +51,13 @@ def expand(
         match operation:
             case Parallel():
                 everyone = _variables(operation.spread, around, "parallel")
-                found.extend(_worker(operation, variables, around) for variables in everyone)
+                more = inherited(operation.worker, names)
+                found.extend(_worker(operation, {**more, **variables}, around) for variables in everyone)
             case StartServices():
                 for place, service in enumerate(operation.services):
-                    for variables in _variables(service.spread, around, f"service {service.name}", len(found)):
+                    more = inherited(service.worker, names)
+                    for own in _variables(service.spread, around, f"service {service.name}", len(found)):
+                        variables = {**more, **own}
                         title = _text(service.description, variables, around)
                         found.append(ChildSpec(ChildKind.SERVICE, len(found), place, "", {}, {}, variables, title))
             case Execute():
@@ -62,6 +67,18 @@ def expand(
     except ExpressionError as error:
         raise BadSpread(f"{error} in {error.source[:200]!r}") from error
     return tuple(found)
+
+
+def inherited(worker: Plan, names: Mapping[str, Json]) -> dict[str, Json]:
+    """What a worker or a service sees of its parent's run time: ``services`` and the outputs of steps, if its texts
+    ask."""
+    asked = mentions(worker, _INHERITED)
+    found: dict[str, Json] = {name: names[name] for name in asked if names.get(name)}
+    steps = found.pop("step", None)
+    if isinstance(steps, dict):
+        outputs = {key: each.get("outputs") for key, each in steps.items() if isinstance(each, dict)}
+        found["step"] = {key: {"outputs": values} for key, values in outputs.items() if values}
+    return found
 
 
 def _worker(operation: Parallel, variables: Mapping[str, Json], around: Scope) -> ChildSpec:

@@ -74,7 +74,7 @@ def path_below(base: str | None, path: str | None) -> str | None:
         return normpath(f"{base}/{path}") if "{{" not in base else f"{base}/{path}"
     if not path.startswith("{{"):
         return f"{base}/{path}"
-    return f"{{{{makepath({_expression(path)}, {_expression(base)})}}}}"  # absolute or not: known only later
+    return f"{{{{makepath({_expression(base)}, {_expression(path)})}}}}"  # absolute or not: known only later
 
 
 def _expression(template: str) -> str:

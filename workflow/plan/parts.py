@@ -18,6 +18,7 @@ class Part:
     title: str
     finally_: bool = False
     retried: bool = False  # by the step's ``retry``
+    hidden: bool = True  # False where it is itself what the user wrote
 
 
 Inner = Callable[[StepRef], Step]
@@ -34,7 +35,7 @@ class Manner:
 
 
 def placed(parts: Sequence[Part | Inner], parent: StepRef | None, manner: Manner) -> tuple[Step, ...]:
-    """The parts as steps below ``parent``; operations are hidden, since the user wrote the step around them."""
+    """The parts as steps below ``parent``; operations are hidden where the user wrote the step around them."""
     steps: list[Step] = []
     services = StepRef("")
     for index, part in enumerate(parts, 1):
@@ -55,7 +56,7 @@ def placed(parts: Sequence[Part | Inner], parent: StepRef | None, manner: Manner
                 condition="always" if part.finally_ else manner.condition or "passed",
                 retry=manner.retry if part.retried else None,
                 results_dir=manner.results_dir,
-                hidden=True,
+                hidden=part.hidden,
             )
         )
     return tuple(steps)

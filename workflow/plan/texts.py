@@ -6,6 +6,7 @@ the walk.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum, auto
@@ -79,6 +80,40 @@ class Reader(Protocol):
 def mapped(value: T, reader: Reader) -> T:
     """``value``, a part of a plan, with every text in it read; itself where no text changed."""
     return cast(T, _mapped(value, reader))
+
+
+def mentions(value: object, names: frozenset[str]) -> frozenset[str]:
+    """Which of ``names`` stand as words in any text of a part of a plan; some of them may only look so."""
+    reader = _Looking(names)
+    mapped(value, reader)
+    return frozenset(reader.found)
+
+
+class _Looking:
+    """Changes nothing, and remembers the words that it meets."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self._words = re.compile(r"\b(?:" + "|".join(map(re.escape, sorted(names))) + r")\b")
+        self.found: set[str] = set()
+
+    def template(self, text: str) -> str:
+        """Looks at the text where it holds expressions."""
+        return self.expression(text) if "{{" in text else text
+
+    def expression(self, text: str) -> str:
+        """Looks at the text."""
+        self.found.update(self._words.findall(text))
+        return text
+
+    def spread(self, texts: tuple[str, ...]) -> tuple[str, ...]:
+        """Looks at the texts."""
+        for text in texts:
+            self.template(text)
+        return texts
+
+    def inside(self, spreading: Parallel | Service | ExecuteItem) -> Reader:
+        """Looks there too."""
+        return self
 
 
 def _mapped(value: Any, reader: Reader) -> Any:

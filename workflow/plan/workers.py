@@ -125,13 +125,13 @@ def _body_parts(stages: Stages, config: ParallelConfig, container: Container) ->
     operations: Operations = config
     before = Contents(config.content, config.services, config.setup)
     inline = stages.parts(Contents(operations=operations, steps=config.steps), container)
-    main: list[Part | Inner] = inline
+    main = [replace(part, hidden=part.finally_) if isinstance(part, Part) else part for part in inline]
     parts = stages.parts(before, container)
     ending = [part for part in parts if isinstance(part, Part) and part.finally_]
     opening = [part for part in parts if part not in ending]
     controls = config.model_copy(update={"paused": False})
     if inline and (config.negative or config.optional or config.retry is not None or config.timeout is not None):
-        main = [lambda ref: replace(stages.controlled(inline, controls, ref), hidden=True)]
+        main = [lambda ref: stages.controlled(inline, controls, ref)]
     after = stages.parts(Contents(steps=config.after), container)
     return [*opening, *main, *after, *ending]
 
