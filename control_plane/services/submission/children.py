@@ -1,0 +1,161 @@
+"""Children of a step as blueprints. Pure but for the documents handed in; used by planning in a worker thread.
+
+A worker or service is a plan inside its parent's plan. An executed workflow is planned from the catalog with the
+parameters of its entry. A selector or ``replicate`` that means several executions becomes one child that orchestrates
+them, so that every wish has exactly one child.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from control_plane.ports.records import Host
+from control_plane.services.blueprint import Blueprint, blueprint_of
+from control_plane.services.submission.targets import Fleet, copies, filled, unmatched
+from workflow.expressions import ExpressionError, Unresolved, render, scope
+from workflow.identifiers import StepRef
+from workflow.journal import ChildKind, ChildSpec
+from workflow.labels import Target
+from workflow.plan.nodes import Execute, ExecuteItem, Json, Operation, Parallel, Plan, StartServices, Step, walk
+from workflow.problems import InvalidDocument
+
+
+class Impossible(ValueError):
+    """This child cannot be. A sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """What children take from their parent. ``target``: of a parent that the control plane conducts, for children
+    that have none."""
+
+    plan: Plan
+    variables: Mapping[str, Json]
+    target: Target | None = None
+
+    def operation(self, ref: StepRef) -> Operation | None:
+        """The operation of the step."""
+        for step in walk(self.plan.steps):
+            if step.ref == ref:
+                return step.body if isinstance(step.body, Operation) else None
+        return None
+
+
+Plans = Callable[[str, Mapping[str, Json]], Plan]
+"""Plans a workflow of the catalog with parameters. LookupError, InvalidDocument."""
+Selection = Callable[[Mapping[str, str]], tuple[str, ...]]
+"""The names of the workflows of the catalog with these labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conception:
+    """A child as far as it is known before it is written."""
+
+    blueprint: Blueprint
+    variables: Mapping[str, Json] = field(default_factory=dict)
+    name: str = ""
+    problem: str = ""
+
+
+class Siblings:
+    """The children that one parent wants; what several of them share is planned once."""
+
+    def __init__(self, parent: Parent, fleet: Fleet, plans: Plans, selected: Selection) -> None:
+        self._parent = parent
+        self._fleet = fleet
+        self._plans = plans
+        self._selected = selected
+        self._planned: dict[tuple[str, str], Plan] = {}
+        self._inner: dict[tuple[StepRef, int], Blueprint] = {}
+
+    def conceive(self, ref: StepRef, spec: ChildSpec) -> Conception:
+        """The child of step ``ref``. Never fails: what cannot be has a problem in words."""
+        try:
+            if spec.kind is ChildKind.WORKFLOW:
+                return self._executed(ref, spec)
+            return Conception(self._inside(ref, spec), {**self._parent.variables, **spec.variables})
+        except InvalidDocument as refused:
+            problem = "; ".join(str(each) for each in refused.problems[:3])
+        except ExpressionError as error:
+            problem = f"its target or name cannot be filled in: {error}"
+        except (LookupError, ValueError) as error:
+            problem = str(error.args[0]) if error.args else str(error)
+        return Conception(Blueprint(spec.workflow or self._parent.plan.workflow, b"{}"), problem=problem)
+
+    # --- workers and services ------------------------------------------------------------------------------------
+
+    def _inside(self, ref: StepRef, spec: ChildSpec) -> Blueprint:
+        key = (ref, spec.item)
+        if key not in self._inner:
+            self._inner[key] = blueprint_of(self._plan_inside(ref, spec))
+        return self._inner[key]
+
+    def _plan_inside(self, ref: StepRef, spec: ChildSpec) -> Plan:
+        operation = self._parent.operation(ref)
+        if spec.kind is ChildKind.WORKER and isinstance(operation, Parallel):
+            return operation.worker
+        if (
+            spec.kind is ChildKind.SERVICE
+            and isinstance(operation, StartServices)
+            and spec.item < len(operation.services)
+        ):
+            return operation.services[spec.item].worker
+        raise Impossible(f"step {ref} has no {spec.kind.value} {spec.item}")
+
+    # --- executed workflows --------------------------------------------------------------------------------------
+
+    def _executed(self, ref: StepRef, spec: ChildSpec) -> Conception:
+        operation = self._parent.operation(ref)
+        if not isinstance(operation, Execute) or spec.item >= len(operation.items):
+            raise Impossible(f"step {ref} executes no workflow {spec.item}")
+        item = operation.items[spec.item]
+        names = {**self._parent.variables, **spec.variables}
+        target = filled(item.target, names) if item.target is not None else None
+        name = _title(item.execution_name, names)
+        if spec.selector:
+            return self._fan_out(spec, self._matching(spec), (target,), name)
+        plan = self._plan(spec.workflow, spec.config)
+        target = target or plan.target or self._inherited()
+        if refused := unmatched(target, self._fleet):
+            raise Impossible(refused)
+        targets = copies(target, self._fleet)
+        if len(targets) > 1:
+            return self._fan_out(spec, (spec.workflow,), targets, name)
+        return Conception(blueprint_of(plan, target=targets[0]), name=name)
+
+    def _matching(self, spec: ChildSpec) -> tuple[str, ...]:
+        found = self._selected(spec.selector)
+        if not found:
+            labels = ", ".join(f"{key}={value}" for key, value in sorted(spec.selector.items()))
+            raise Impossible(f"no workflow has the labels {labels}")
+        return found
+
+    def _plan(self, workflow: str, config: Mapping[str, Json]) -> Plan:
+        key = (workflow, json.dumps(config, sort_keys=True))
+        if key not in self._planned:
+            self._planned[key] = self._plans(workflow, config)
+        return self._planned[key]
+
+    def _inherited(self) -> Target | None:
+        own = self._parent.target
+        return replace(own, replicate=()) if own is not None else None
+
+    def _fan_out(
+        self, spec: ChildSpec, workflows: tuple[str, ...], targets: tuple[Target | None, ...], name: str
+    ) -> Conception:
+        """One child that executes ``workflows`` at ``targets``."""
+        items = tuple(
+            ExecuteItem(workflow, config=spec.config, target=target) for workflow in workflows for target in targets
+        )
+        title = spec.workflow or ",".join(f"{key}={value}" for key, value in sorted(spec.selector.items()))
+        step = Step(StepRef("1"), Execute(items), name=f"Execute {title}")
+        plan = Plan(workflow=spec.workflow or "selection", steps=(step,), description=spec.description)
+        return Conception(replace(blueprint_of(plan, target=self._inherited()), host=Host.CONTROL_PLANE), name=name)
+
+
+def _title(text: str, names: Mapping[str, Json]) -> str:
+    if not text or "{{" not in text:
+        return text[:253]
+    return render(text, scope(names), Unresolved.FAIL).string[:253]

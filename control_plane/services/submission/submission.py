@@ -1,0 +1,125 @@
+"""Runs begin here. Called by control_plane.web.
+
+One submission: parse, resolve, plan, expand ``replicate``, then one unit of work for the run and its root executions.
+What is returned is durable; the commit itself wakes the routing. The same key of the same actor gives the same run
+again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from control_plane.ports.clock import Clock
+from control_plane.ports.records import Actor, RunRow
+from control_plane.ports.store import Store
+from control_plane.services.blueprint import Blueprint, Identity, blueprint_of, facts, rows_of
+from control_plane.services.commits import Commits, Draft
+from control_plane.services.submission.asked import asked
+from control_plane.services.submission.planning import Planning, Unrunnable
+from control_plane.services.submission.targets import copies, copy_name, fleet_of, merged, unmatched
+from control_plane.services.supervision import Supervision
+from workflow.identifiers import ExecutionId, Instant, RunId
+from workflow.labels import Target
+from workflow.plan.nodes import Plan
+from workflow.views import NewRun
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One root execution to be. ``suffix`` tells it from its siblings."""
+
+    id: ExecutionId
+    blueprint: Blueprint
+    suffix: str = ""
+
+
+class Submission:
+    """Starts runs and steers them."""
+
+    def __init__(
+        self, store: Store, clock: Clock, commits: Commits, planning: Planning, supervision: Supervision
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._commits = commits
+        self._planning = planning
+        self._supervision = supervision
+
+    async def submit(self, new: NewRun, actor: Actor) -> RunId:
+        """A new run, or that of the same key.
+
+        InvalidDocument with all problems; LookupError where there is no such workflow or no agent may ever match;
+        ValueError; each with a sentence. Unavailable: nothing was stored.
+        """
+        if new.key is not None:
+            earlier = await self._store.read(lambda unit: unit.runs.by_key(actor, new.key or ""))
+            if earlier is not None:
+                return earlier.id
+        wanted = asked(new)
+        workflow = wanted.workflow or await self._planning.known(wanted.name)
+        plan = await self._planning.of_workflow(workflow, wanted.templates, wanted.config)
+        return (await self.start(plan, actor, target=wanted.target, tags=wanted.tags, key=new.key)).id
+
+    async def start(
+        self,
+        plan: Plan,
+        actor: Actor,
+        *,
+        target: Target | None = None,
+        tags: Mapping[str, str] | None = None,
+        key: str | None = None,
+    ) -> RunRow:
+        """Start a run of a plan. ``target`` stands above the plan's own. Unrunnable where no agent matches and one
+        must."""
+        whole = merged(plan.target, target)
+        fleet = await self._store.read(fleet_of)
+        if refused := unmatched(whole, fleet):
+            raise Unrunnable(refused)
+        blueprint = blueprint_of(plan, target=whole)
+        labels = whole.replicate if whole is not None else ()
+        roots = [
+            Copy(ExecutionId(self._clock.fresh_id()), replace(blueprint, target=one), copy_name(one, labels))
+            for one in copies(whole, fleet)
+        ]
+        now = self._clock.now()
+        row = RunRow(
+            id=RunId(self._clock.fresh_id()),
+            name="",
+            number=0,
+            workflow=plan.workflow,
+            actor=actor,
+            created_at=now,
+            key=key,
+            tags={**plan.tags, **(tags or {})},
+        )
+        return await self._commits.write(lambda draft: _store_run(draft, row, roots, now))
+
+    # --- steering ------------------------------------------------------------------------------------------------
+
+    async def cancel(self, run: RunId, reason: str) -> None:
+        """End it as canceled; a run that is over stays as it is."""
+        await self._supervision.cancel(run, reason)
+
+    async def pause(self, run: RunId) -> None:
+        """Start no further step."""
+        await self._supervision.pause(run)
+
+    async def resume(self, run: RunId) -> None:
+        """Go on."""
+        await self._supervision.resume(run)
+
+
+def _store_run(draft: Draft, row: RunRow, roots: Sequence[Copy], now: Instant) -> RunRow:
+    if row.key is not None:
+        earlier = draft.unit.runs.by_key(row.actor, row.key)
+        if earlier is not None:
+            return earlier
+    number = draft.unit.runs.next_number(row.workflow)
+    run = replace(row, number=number, name=f"{row.workflow}-{number}")
+    draft.add_run(run)
+    for copy in roots:
+        name = f"{run.name}-{copy.suffix}" if copy.suffix and len(roots) > 1 else run.name
+        who = Identity(copy.id, name, number, run.id)
+        draft.add(*rows_of(copy.blueprint, who, facts(copy.blueprint, who, run, now), now))
+    return run

@@ -1,0 +1,176 @@
+"""Submission to verdict: the whole way, with one agent."""
+
+from __future__ import annotations
+
+import pytest
+
+from control_plane.ports.store import Unavailable
+from tests.control_plane.services.world import AT, ME, plan, world
+from workflow.identifiers import StepRef
+from workflow.journal import AttemptStarted, Output, Record, StepStarted, Stream
+from workflow.session import Assign, Fenced
+from workflow.states import ExecutionState, Verdict
+from workflow.views import NewRun
+
+DOCUMENT = """
+apiVersion: testworkflows.testkube.io/v1
+kind: TestWorkflow
+metadata: {name: hello, labels: {team: core}}
+spec:
+  steps:
+    - name: Greet
+      shell: echo hello
+"""
+
+
+async def test_a_submitted_document_becomes_a_run_with_a_verdict() -> None:
+    async with world().running() as w:
+        dev = await w.agent("dev", environment="dev")
+        run = await w.house.submission.submit(NewRun(document=DOCUMENT, file="hello.yaml"), ME)
+        conduct = await dev.assigned()
+        (row,) = await w.of(run)
+        assert (row.state, row.attempt, row.agent) == (ExecutionState.ASSIGNED, 1, "dev")
+        assert conduct.bundle.variables["execution"] == {
+            "id": row.id,
+            "groupId": run,
+            "name": "hello-1",
+            "number": 1,
+            "scheduledAt": "2023-11-14T22:13:20.000Z",
+            "disableWebhooks": False,
+            "tags": {},
+            "runningContext": {"actor": {"name": "ada", "type": "user"}, "interface": {"type": "api"}},
+        }
+        await conduct.start()
+        assert (await w.row(row.id)).state is ExecutionState.RUNNING
+        await conduct.write(StepStarted(AT, StepRef("1")))
+        await conduct.finish()
+        (row,) = await w.of(run)
+        assert row.state is ExecutionState.PASSED
+        stored = await w.store.read(lambda unit: unit.runs.get(run))
+        assert stored is not None
+        assert (stored.verdict, stored.name) == (Verdict.PASSED, "hello-1")
+        assert stored.finished_at is not None
+        kinds = [entry.kind for entry in await w.entries(row.id)]
+        assert kinds == ["attempt_started", "step_started", "attempt_finished"]
+
+
+async def test_a_failed_execution_fails_its_run() -> None:
+    async with world().running() as w:
+        dev = await w.agent("dev")
+        run = await w.start()
+        await (await dev.assigned()).run(ExecutionState.FAILED)
+        assert (await w.run(run)).verdict is Verdict.FAILED
+
+
+async def test_output_alone_touches_the_store_not_at_all() -> None:
+    async with world().running() as w:
+        dev = await w.agent("dev")
+        await w.start()
+        conduct = await dev.assigned()
+        await conduct.start()
+        w.store.refusal = "disk full"
+        assert await conduct.write(Output(AT, StepRef("1"), Stream.STDOUT, b"x")) == 2
+        with pytest.raises(Unavailable):
+            await conduct.write(StepStarted(AT, StepRef("1")))
+
+
+async def test_what_the_store_refused_is_not_acknowledged_and_is_applied_when_it_comes_again() -> None:
+    async with world().running() as w:
+        dev = await w.agent("dev")
+        await w.start()
+        conduct = await dev.assigned()
+        await conduct.start()
+        w.store.refusal = "disk full"
+        with pytest.raises(Unavailable):
+            await conduct.write(StepStarted(AT, StepRef("1")))
+        journal = await conduct.open()
+        assert journal.acknowledged == 1
+        w.store.refusal = None
+        assert await journal.append([Record(2, StepStarted(AT, StepRef("1")))]) == 2
+        entries = await w.entries(conduct.attempt.execution)
+        assert [entry.kind for entry in entries] == ["attempt_started", "step_started"]
+
+
+async def test_records_that_come_twice_change_nothing() -> None:
+    async with world().running() as w:
+        dev = await w.agent("dev")
+        await w.start()
+        conduct = await dev.assigned()
+        await conduct.start()
+        journal = conduct.journal
+        assert journal is not None
+        assert await journal.append([Record(1, AttemptStarted(AT))]) == 1
+        assert len(await w.entries(conduct.attempt.execution)) == 1
+
+
+async def test_a_restart_applies_what_was_durable_and_not_applied() -> None:
+    first = world()
+    async with first.running() as w:
+        dev = await w.agent("dev")
+        run = await w.start()
+        conduct = await dev.assigned()
+        await conduct.start()
+        w.store.refusal = "the power fails now"
+        with pytest.raises(Unavailable):
+            await conduct.finish()
+        w.store.refusal = None
+    async with first.restarted().running() as w:
+        assert (await w.only(run)).state is ExecutionState.PASSED
+        assert (await w.run(run)).verdict is Verdict.PASSED
+
+
+async def test_a_restart_offers_again_what_was_assigned_and_places_what_was_queued() -> None:
+    first = world()
+    async with first.running() as w:
+        dev = await w.agent("dev", limit=1)
+        held = await w.start()
+        waiting = await w.start()
+        await dev.assigned()
+    async with first.restarted().running() as w:
+        dev.world = w
+        dev.limit = 2
+        await dev.connect()
+        again = await dev.assigned()
+        other = await dev.assigned()
+        assert again.attempt == (await w.only(held)).current
+        assert again.attempt.number == 1
+        assert other.attempt == (await w.only(waiting)).current
+
+
+async def test_the_same_key_gives_the_first_run() -> None:
+    async with world().running() as w:
+        one = await w.house.submission.submit(NewRun(document=DOCUMENT, key="k"), ME)
+        two = await w.house.submission.submit(NewRun(document=DOCUMENT, key="k"), ME)
+        assert one == two
+        assert len(await w.of(one)) == 1
+
+
+async def test_the_journal_of_an_ended_attempt_is_closed_for_good() -> None:
+    async with world().running() as w:
+        dev = await w.agent("dev")
+        await w.start()
+        conduct = await dev.assigned()
+        await conduct.run()
+        with pytest.raises(Fenced):
+            await conduct.open()
+
+
+async def test_assignments_carry_what_was_submitted_in_order() -> None:
+    async with world().running() as w:
+        dev = await w.agent("dev", limit=3)
+        runs = [await w.start(plan("suite")) for _ in range(3)]
+        names = [(await w.only(run)).id for run in runs]
+        got = [(await dev.heard()) for _ in runs]
+        assert [m.bundle.attempt.execution for m in got if isinstance(m, Assign)] == names
+
+
+async def test_everything_waits_for_an_agent() -> None:
+    async with world().running() as w:
+        run = await w.start()
+        await w.pass_time(1)
+        row = await w.only(run)
+        assert row.state is ExecutionState.QUEUED
+        assert row.reason == "waits for any agent: there are no agents"
+        dev = await w.agent("dev")
+        await (await dev.assigned()).run()
+        assert (await w.run(run)).verdict is Verdict.PASSED
