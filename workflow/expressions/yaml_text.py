@@ -143,8 +143,12 @@ def read_yaml(text: str, budget: Budget) -> Datum:
 class _Emitter(yaml.SafeDumper):
     """Indents lists below their key, and what stands in a list by the width of its dash."""
 
+    def check_empty_document(self) -> bool:
+        """An empty text is a document like any other: no ``---`` before it."""
+        return False
+
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        if self.indent is None or flow:
+        if self.indent is None:
             super().increase_indent(flow, False)
             return
         self.indents.append(self.indent)
