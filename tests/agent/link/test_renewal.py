@@ -109,10 +109,14 @@ async def test_an_overdue_certificate_is_renewed_before_the_session(control: Hou
 async def test_an_identity_that_was_replaced_is_told(control: House) -> None:
     stolen = await control.joined()
     overdue = replace(stolen, received=0.0)
-    async with control.link(overdue) as honest, control.link(overdue) as thief, honest.session(HELLO) as session:
-        async with thief.session(HELLO):
-            with pytest.raises(Refused, match="revoked or replaced"):
-                await anext(session.received())
+    async with (
+        control.link(overdue) as honest,
+        control.link(overdue) as thief,
+        honest.session(HELLO) as session,
+        thief.session(HELLO),
+    ):
+        with pytest.raises(Refused, match="revoked or replaced"):
+            await anext(session.received())
 
 
 async def test_a_disk_that_refuses_keeps_the_old_one(control: House) -> None:
