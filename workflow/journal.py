@@ -212,7 +212,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class ChildChanged:
-    """What a child does now. ``fetched`` are transfer blobs it offers: (digest, path on the parent's side)."""
+    """What a child does now. ``fetched`` are transfer blobs it offers: (digest, path on the parent's side).
+
+    ``siblings`` is how many executions one child became (a selector, a replicated target): each tells of itself under the
+    same index, and the child has ended when that many have.
+    """
 
     ref: StepRef
     index: int
@@ -223,6 +227,7 @@ class ChildChanged:
     description: str = ""
     reason: str = ""
     fetched: tuple[tuple[str, str], ...] = ()
+    siblings: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Union
 from workflow.identifiers import StepRef
 from workflow.labels import Target
 
-Json = Union[None, bool, int, float, str, list["Json"], dict[str, "Json"]]
+Json = Union[None, bool, int, float, str, list["Json"], dict[str, "Json"]]  # noqa: UP007 - it names itself
 """A value as JSON has it; Kubernetes structures that only the Kubernetes executor reads are kept so."""
 
 
