@@ -53,7 +53,8 @@ def stop(draft: Draft, row: ExecutionRow, state: ExecutionState, reason: str, no
             end(draft, replace(row, stop=wish), *wish, now)
         case StopBy.ASKING:
             if row.state is not ExecutionState.STOPPING:
-                draft.put(replace(row, stop=wish, state=ExecutionState.STOPPING, paused=False, resumed=False))
+                row = replace(row, stop=wish, state=ExecutionState.STOPPING, paused=False, resumed=False)
+                draft.put(row)
                 _stop_children(draft, row, state, now)
         case other:
             assert_never(other)
@@ -103,9 +104,10 @@ def settle(draft: Draft, run: RunId, now: Instant) -> None:
 
 
 def _stop_children(draft: Draft, parent: ExecutionRow, as_: ExecutionState, now: Instant) -> None:
+    reason = parent.stop[1] if parent.stop is not None else f"its parent {as_.value}"
     for child in draft.children(parent.id):
         if child.place is not None and not child.state.final and stops_with_parent(child.place.kind, as_):
-            stop(draft, child, ExecutionState.CANCELED, f"its parent {as_.value}", now)
+            stop(draft, child, ExecutionState.CANCELED, reason, now)
 
 
 def _withdraw(draft: Draft, row: ExecutionRow, reason: str) -> None:

@@ -1,0 +1,341 @@
+"""Workers, services, executed workflows: children from the journal, with agents of one slot."""
+
+from __future__ import annotations
+
+from control_plane.ports.records import ExecutionRow
+from tests.control_plane.services.world import AT, ME, Agent, Conduct, World, plan, world
+from workflow.identifiers import StepRef
+from workflow.journal import (
+    ChildChanged,
+    ChildKind,
+    ChildrenDropped,
+    ChildrenResumed,
+    ChildrenWanted,
+    ChildSpec,
+    Pause,
+    Resume,
+    StepFinished,
+    StepPaused,
+    StepResumed,
+    StepStarted,
+    Stop,
+    TransferStored,
+)
+from workflow.plan.nodes import (
+    Container,
+    Execute,
+    ExecuteItem,
+    Parallel,
+    Plan,
+    Run,
+    Service,
+    Spread,
+    StartServices,
+    Step,
+)
+from workflow.session import ChildAddress
+from workflow.states import ExecutionState, StepStatus, Verdict
+from workflow.views import NewRun
+
+ONE, TWO = StepRef("1"), StepRef("2")
+WORKER = plan("suite")
+PARALLEL = Step(ONE, Parallel(WORKER, Spread("3")), name="Workers")
+SERVICE = Step(ONE, StartServices((Service("db", WORKER, Spread()),)), name="Services")
+SHELL = Step(TWO, Run(Container(), "true"), name="After")
+
+
+def workers(count: int, start: int = 0) -> ChildrenWanted:
+    """A step's wish for workers."""
+    specs = (ChildSpec(ChildKind.WORKER, i, variables={"index": i}) for i in range(start, start + count))
+    return ChildrenWanted(AT, ONE, tuple(specs))
+
+
+async def parent_of(w: World, agent: Agent, what: Plan) -> Conduct:
+    """A running parent."""
+    await w.start(what)
+    conduct = await agent.assigned()
+    await conduct.start()
+    return conduct
+
+
+async def children(w: World, conduct: Conduct) -> list[ExecutionRow]:
+    """The children as stored."""
+    parent = conduct.attempt.execution
+    return list(await w.store.read(lambda unit: unit.executions.children(parent)))
+
+
+async def test_one_slot_finishes_a_workflow_with_parallel_workers() -> None:
+    async with world().running() as w:
+        dev = await w.agent("dev", limit=1)
+        run = await w.start(plan("suite", PARALLEL, SHELL))
+        parent = await dev.assigned()
+        await parent.start()
+        await parent.write(StepStarted(AT, ONE), workers(3))
+        for index in range(3):
+            worker = await dev.assigned()
+            assert worker.bundle.variables["index"] == index
+            await w.settle()
+            live = [row for row in await children(w, parent) if row.state.live]
+            assert len(live) == 1, "the slot that the parent lends is one slot"
+            await worker.run()
+        told = [await parent.directive() for _ in range(3)]
+        assert {(t.index, t.state) for t in told if isinstance(t, ChildChanged)} == {
+            (i, ExecutionState.PASSED) for i in range(3)
+        }
+        await parent.write(StepFinished(AT, ONE, StepStatus.PASSED))
+        await parent.finish()
+        assert (await w.run(run)).verdict is Verdict.PASSED
+
+
+async def test_one_slot_starts_services_beside_their_parent() -> None:
+    async with world().running() as w:
+        dev = await w.agent("dev", limit=1)
+        parent = await parent_of(w, dev, plan("suite", SERVICE, SHELL))
+        await parent.write(StepStarted(AT, ONE), ChildrenWanted(AT, ONE, (ChildSpec(ChildKind.SERVICE, 0),)))
+        service = await dev.assigned()
+        await service.start()
+        await dev.say(ChildAddress(service.attempt, "10.0.0.7", True))
+        told = await parent.directive()
+        while not (isinstance(told, ChildChanged) and told.ready):
+            told = await parent.directive()
+        assert (told.address, told.state) == ("10.0.0.7", ExecutionState.RUNNING)
+        await parent.write(StepFinished(AT, ONE, StepStatus.PASSED))
+        await parent.write(ChildrenDropped(AT, ONE, (0,), "their step is over", expected=True))
+        stop = await service.directive()
+        assert stop == Stop(ExecutionState.CANCELED, "their step is over")
+        await service.finish(ExecutionState.PASSED)
+        (row,) = await children(w, parent)
+        assert row.state is ExecutionState.CANCELED
+
+
+async def test_while_a_parent_waits_the_freed_slot_serves_its_workers_before_new_runs_of_its_workflow() -> None:
+    async with world().running() as w:
+        dev = await w.agent("dev", limit=1)
+        parent = await parent_of(w, dev, plan("suite", PARALLEL))
+        later = await w.start(plan("suite"))
+        await parent.write(StepStarted(AT, ONE), workers(2))
+        for _ in range(2):
+            worker = await dev.assigned()
+            assert worker.attempt.execution != (await w.only(later)).id
+            await worker.run()
+        await parent.write(StepFinished(AT, ONE, StepStatus.PASSED))
+        await w.settle()
+        assert (await w.only(later)).state is ExecutionState.QUEUED
+        await parent.finish()
+        await (await dev.assigned()).run()
+        assert (await w.run(later)).verdict is Verdict.PASSED
+
+
+async def test_synchronised_workers_all_get_to_their_start_with_one_slot() -> None:
+    async with world().running() as w:
+        dev = await w.agent("dev", limit=1)
+        parent = await parent_of(w, dev, plan("suite", PARALLEL))
+        await parent.write(StepStarted(AT, ONE), workers(3))
+        paused = []
+        for _ in range(3):
+            worker = await dev.assigned()
+            await worker.start()
+            await worker.write(StepPaused(AT, ONE))
+            paused.append(worker)
+        await parent.write(ChildrenResumed(AT, ONE, (0, 1, 2)))
+        for worker in paused:
+            assert await worker.directive() == Resume()
+            await worker.write(StepResumed(AT, ONE))
+            await worker.finish()
+        assert all(row.state is ExecutionState.PASSED for row in await children(w, parent))
+
+
+async def test_repeating_a_wish_makes_no_second_child() -> None:
+    async with world().running() as w:
+        dev = await w.agent("dev", limit=9)
+        parent = await parent_of(w, dev, plan("suite", PARALLEL))
+        await parent.write(workers(2))
+        await parent.write(workers(2))
+        assert len(await children(w, parent)) == 2
+
+
+async def test_children_that_end_with_their_parent() -> None:
+    async with world().running() as w:
+        dev = await w.agent("dev", limit=2)
+        parent = await parent_of(w, dev, plan("suite", PARALLEL))
+        await parent.write(workers(3))
+        running = await dev.assigned()
+        await running.start()
+        await parent.finish(ExecutionState.FAILED)
+        states = [row.state for row in await children(w, parent)]
+        assert states.count(ExecutionState.STOPPING) == 1
+        assert set(states) <= {ExecutionState.STOPPING, ExecutionState.CANCELED}
+        assert isinstance(await running.directive(), Stop)
+
+
+async def test_an_unknown_step_gives_a_child_that_ended_at_once_in_words() -> None:
+    async with world().running() as w:
+        dev = await w.agent("dev")
+        parent = await parent_of(w, dev, plan("suite", SHELL))
+        await parent.write(workers(1))
+        (row,) = await children(w, parent)
+        assert row.state is ExecutionState.ABORTED
+        assert row.reason == "step 1 has no worker 0"
+        told = await parent.directive()
+        assert isinstance(told, ChildChanged)
+        assert told.reason == row.reason
+
+
+async def test_the_files_that_a_worker_offers_come_with_its_end() -> None:
+    async with world().running() as w:
+        dev = await w.agent("dev")
+        parent = await parent_of(w, dev, plan("suite", PARALLEL))
+        await parent.write(workers(1))
+        worker = await dev.assigned()
+        await worker.start()
+        await worker.write(TransferStored(AT, ONE, "sha256:" + "0" * 64, "/data/reports"))
+        await worker.finish()
+        told = await parent.directive()
+        while not (isinstance(told, ChildChanged) and told.state.final):
+            told = await parent.directive()
+        assert told.fetched == (("sha256:" + "0" * 64, "/data/reports"),)
+
+
+async def test_a_new_stream_is_told_the_whole_state_again() -> None:
+    async with world().running() as w:
+        dev = await w.agent("dev", limit=9)
+        parent = await parent_of(w, dev, plan("suite", PARALLEL))
+        await parent.write(workers(2))
+        await w.house.supervision.pause((await w.row(parent.attempt.execution)).run)
+        again = Conduct(dev, parent.bundle)
+        told = [await again.directive() for _ in range(3)]
+        assert told[0] == Pause()
+        assert {t.index for t in told[1:] if isinstance(t, ChildChanged)} == {0, 1}
+
+
+LINT = """
+apiVersion: testworkflows.testkube.io/v1
+kind: TestWorkflow
+metadata: {name: NAME, labels: {kind: check}}
+spec:
+  config: {where: {type: string, default: here}}
+  steps: [{shell: "echo {{ config.where }}"}]
+"""
+EVERYWHERE = """
+apiVersion: testworkflows.testkube.io/v1
+kind: TestWorkflow
+metadata: {name: everywhere}
+spec:
+  steps:
+    - execute:
+        workflows:
+          - {name: lint, target: {name: dev}}
+          - {name: lint, target: {match: {environment: staging}}, config: {where: there}}
+"""
+
+
+async def test_a_workflow_that_only_executes_others_is_conducted_here() -> None:
+    async with world().running() as w:
+        await w.house.catalog.apply(LINT.replace("NAME", "lint"), "lint.yaml")
+        dev = await w.agent("dev", limit=1, environment="dev")
+        staging = await w.agent("staging", limit=1, environment="staging")
+        run = await w.house.submission.submit(NewRun(document=EVERYWHERE), ME)
+        for agent in (dev, staging):
+            await (await agent.assigned()).run()
+        await w.settle()
+        root, *rest = await w.of(run)
+        assert root.agent is None
+        assert [(row.name, row.agent, row.state) for row in rest] == [
+            ("lint-1", "dev", ExecutionState.PASSED),
+            ("lint-2", "staging", ExecutionState.PASSED),
+        ]
+        assert root.state is ExecutionState.PASSED
+        kinds = [entry.kind for entry in await w.entries(root.id)]
+        assert kinds == ["attempt_started", "step_started", "children_wanted", "step_finished", "attempt_finished"]
+
+
+async def test_a_failed_child_fails_the_workflow_that_executes_it() -> None:
+    async with world().running() as w:
+        await w.house.catalog.apply(LINT.replace("NAME", "lint"), "lint.yaml")
+        dev = await w.agent("dev", environment="staging")
+        run = await w.house.submission.submit(NewRun(document=EVERYWHERE), ME)
+        await (await dev.assigned()).run()
+        await (await dev.assigned()).run(ExecutionState.FAILED)
+        await w.settle()
+        assert (await w.of(run))[0].state is ExecutionState.FAILED
+
+
+async def test_an_unknown_workflow_is_a_child_that_ended_at_once_in_words() -> None:
+    async with world().running() as w:
+        await w.house.catalog.apply(LINT.replace("NAME", "limt"), "lint.yaml")
+        run = await w.house.submission.submit(NewRun(document=EVERYWHERE), ME)
+        await w.settle(400)
+        root, *rest = await w.of(run)
+        assert [row.state for row in rest] == [ExecutionState.ABORTED] * 2
+        assert rest[0].reason == "there is no workflow 'lint': did you mean 'limt'?"
+        assert root.state is ExecutionState.FAILED
+
+
+async def test_an_orchestration_survives_a_restart() -> None:
+    first = world()
+    async with first.running() as w:
+        await w.house.catalog.apply(LINT.replace("NAME", "lint"), "lint.yaml")
+        dev = await w.agent("dev", environment="staging")
+        run = await w.house.submission.submit(NewRun(document=EVERYWHERE), ME)
+        await (await dev.assigned()).run()
+        other = await dev.assigned()
+        await other.start()
+        await w.settle()
+    async with first.restarted().running() as w:
+        dev.world = w
+        await dev.connect(other.attempt)
+        other.journal = None
+        await other.finish()
+        await w.settle()
+        root, *_ = await w.of(run)
+        assert root.state is ExecutionState.PASSED
+        kinds = [entry.kind for entry in await w.entries(root.id)]
+        assert kinds == ["attempt_started", "step_started", "children_wanted", "step_finished", "attempt_finished"]
+        assert await w.journals.last(root.current) == len(kinds)
+
+
+async def test_a_selector_executes_every_workflow_with_its_labels() -> None:
+    items = (ExecuteItem(None, selector={"kind": "check"}),)
+    async with world().running() as w:
+        for name in ("lint", "unit"):
+            await w.house.catalog.apply(LINT.replace("NAME", name), f"{name}.yaml")
+        dev = await w.agent("dev")
+        run = await w.start(plan("all-checks", Step(ONE, Execute(items))))
+        done = [await dev.assigned() for _ in range(2)]
+        for conduct in done:
+            await conduct.run()
+        await w.settle(400)
+        rows = await w.of(run)
+        assert {row.workflow for row in rows if row.agent == "dev"} == {"lint", "unit"}
+        assert (await w.run(run)).verdict is Verdict.PASSED
+
+
+async def test_replicate_on_an_executed_workflow_gives_one_copy_an_environment() -> None:
+    from workflow.labels import Target
+
+    items = (ExecuteItem("lint", target=Target(replicate=("environment",))),)
+    async with world().running() as w:
+        await w.house.catalog.apply(LINT.replace("NAME", "lint"), "lint.yaml")
+        agents = [await w.agent(name, environment=name) for name in ("dev", "staging", "prod")]
+        run = await w.start(plan("everywhere", Step(ONE, Execute(items))))
+        for agent in agents:
+            await (await agent.assigned()).run()
+        await w.settle(400)
+        assert (await w.run(run)).verdict is Verdict.PASSED
+
+
+async def test_canceling_reaches_every_generation() -> None:
+    async with world().running() as w:
+        await w.house.catalog.apply(LINT.replace("NAME", "lint"), "lint.yaml")
+        dev = await w.agent("dev", environment="staging", limit=1)
+        run = await w.house.submission.submit(NewRun(document=EVERYWHERE), ME)
+        child = await dev.assigned()
+        await child.start()
+        await w.house.supervision.cancel(run, "ada")
+        assert await child.directive() == Stop(ExecutionState.CANCELED, "canceled by ada")
+        await child.finish(ExecutionState.CANCELED)
+        await w.settle(400)
+        assert {row.state for row in await w.of(run)} == {ExecutionState.CANCELED}
+        stored = await w.store.read(lambda unit: unit.runs.get(run))
+        assert stored is not None
+        assert stored.verdict is Verdict.CANCELED
