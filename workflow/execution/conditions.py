@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
+from workflow.execution.scope import stands
 from workflow.expressions import ExpressionError, Lookup, Unresolved, Value, evaluate, scope
 from workflow.plan.nodes import Json
+from workflow.states import StepStatus
+
+Names: TypeAlias = Callable[[], Mapping[str, Json]]
+"""Gives all names, which is work."""
 
 
 class Unanswerable(Exception):
     """A condition cannot be answered: an unknown name, a wrong type. The message is for the workflow's author."""
 
 
-def holds(condition: str, names: Mapping[str, Json], env: Mapping[str, str]) -> bool:
-    """Whether ``condition`` is true with these names; ``env.X`` is the empty string where ``env`` has no X."""
-    plain = names.get(condition)
-    if isinstance(plain, bool):  # passed, always, failed, ...: nearly all there are
+def holds(condition: str, status: StepStatus, names: Names, env: Mapping[str, str]) -> bool:
+    """Whether ``condition`` is true where all stands as ``status``; ``env.X`` is empty where ``env`` has no X.
+
+    ``names`` is asked only by conditions that are more than one of the aliases, which nearly all are.
+    """
+    plain = stands(status).get(condition)
+    if isinstance(plain, bool):
         return plain
     try:
-        return evaluate(condition, scope(names, lookup=environment(env)), Unresolved.FAIL).truthy
+        return evaluate(condition, scope(names(), lookup=environment(env)), Unresolved.FAIL).truthy
     except ExpressionError as error:
         raise Unanswerable(f"{error} in {condition[:200]!r}") from error
 

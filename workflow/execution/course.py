@@ -170,7 +170,7 @@ class Course:
             return
         status = frame.status
         try:
-            runs = conditions.holds(step.condition, self._scope.names(step, status), self._env_of(step))
+            runs = conditions.holds(step.condition, status, lambda: self._scope.names(step, status), self._env_of(step))
         except conditions.Unanswerable as problem:
             self._desk.write(StepStarted(self._desk.now, step.ref))
             self._finish(step, StepStatus.FAILED, f"its condition cannot be answered: {problem}")
@@ -219,8 +219,10 @@ class Course:
         retry = active.step.retry
         if retry is None or active.iteration >= retry.count or self._frames[-1].expired:
             return False
-        names = self._scope.afterwards(active.step, status)
-        return not conditions.holds(retry.until, names, self._env_of(active.step))
+        step = active.step
+        return not conditions.holds(
+            retry.until, status, lambda: self._scope.afterwards(step, status), self._env_of(step)
+        )
 
     # --- ends ---------------------------------------------------------------------------------------------------------
 

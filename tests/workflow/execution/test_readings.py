@@ -58,7 +58,7 @@ def test_what_a_lost_journal_leaves_open_is_closed() -> None:
 
 
 def test_entries_of_another_plan_are_ignored() -> None:
-    entries = [
+    entries: list[Entry] = [
         StepFinished(Instant(1), StepRef("9"), StepStatus.FAILED),
         AttemptFinished(Instant(2), ExecutionState.PASSED),
     ]
