@@ -1,0 +1,272 @@
+"""The session with the control plane: who we are, what is assigned, what is held, what ended.
+
+Run by agent.assembly. It must not know gRPC or how conductors are started. It keeps nothing that must survive: at its
+start the executor tells what there is, and the control plane tells what of that is still wanted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from agent.ports.control import Control, Session
+from agent.ports.executor import CannotLaunch, Executor
+from agent.relay.carrier import Carrier, Finished, Lost, Superseded, telling
+from agent.relay.patience import Patience
+from workflow.identifiers import Attempt, Instant
+from workflow.journal import Record, StepStarted
+from workflow.session import (
+    Accept,
+    AgentSays,
+    Assign,
+    AttemptLost,
+    ChildAddress,
+    Decline,
+    Drain,
+    Draining,
+    Fenced,
+    Heartbeat,
+    Hello,
+    LeaseRenewed,
+    LinkDown,
+    Refused,
+    Welcome,
+    Withdraw,
+)
+
+log = logging.getLogger("muster.relay")
+
+LOOPBACK: Final = "127.0.0.1"
+"""Where services that are processes of this machine are reached."""
+SHORT: Final = 5.0
+"""Seconds below which a session was no real one, so that the next is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelayOptions:
+    """What the assembly decides."""
+
+    max_concurrent: int
+    version: str
+
+
+@dataclass(slots=True)
+class _Held:
+    """An attempt that is here."""
+
+    task: asyncio.Task[None] | None = None
+    service: bool = False
+    address: ChildAddress | None = None
+    lost: AttemptLost | None = None
+    told: int | None = None
+    """The heartbeat before which ``lost`` was said in this session."""
+
+
+class Relay:
+    """One agent."""
+
+    def __init__(
+        self,
+        control: Control,
+        executor: Executor,
+        options: RelayOptions,
+        connected: Callable[[Welcome], None] = lambda _: None,
+    ) -> None:
+        self._control = control
+        self._executor = executor
+        self._options = options
+        self._connected = connected
+        self._held: dict[Attempt, _Held] = {}
+        self._session: Session | None = None
+        self._linked = asyncio.Event()
+        self._beats = self._answered = 0
+        self._draining = False
+        self._launching: dict[Attempt, bool] = {}  # and whether it was withdrawn meanwhile
+
+    @property
+    def linked(self) -> bool:
+        """Whether there is a session now."""
+        return self._session is not None
+
+    @property
+    def held(self) -> int:
+        """How many attempts are here."""
+        return len(self._held)
+
+    async def run(self) -> None:
+        """For ever. Raises Refused and Fenced, after which a person must act."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for found in await self._executor.held():
+                    self._carry(found.attempt, tasks)
+                await self._sessions(tasks)
+        except BaseExceptionGroup as group:
+            raise telling(group, Fenced, Refused) from None
+
+    async def _sessions(self, tasks: asyncio.TaskGroup) -> None:
+        """One after the other. Raises Refused and Fenced."""
+        patience = Patience()
+        while True:
+            began = time.monotonic()
+            try:
+                async with self._control.session(self._hello()) as session:
+                    await self._converse(session, tasks)
+                log.info("the session ended; beginning another")
+            except LinkDown as down:
+                log.info("no session: %s", down)
+            if time.monotonic() - began > SHORT:
+                patience.reset()
+            else:
+                await patience.wait()
+
+    def drain(self) -> None:
+        """Take nothing new from now on."""
+        self._draining = True
+
+    def _hello(self) -> Hello:
+        return Hello(
+            agent_version=self._options.version,
+            executor=self._executor.kind,
+            max_concurrent=self._options.max_concurrent,
+            held=tuple(self._held),
+            clock=Instant(time.time_ns() // 1000),
+        )
+
+    # --- one session ----------------------------------------------------------------------------------------
+
+    async def _converse(self, session: Session, tasks: asyncio.TaskGroup) -> None:
+        for attempt in session.welcome.abandoned:
+            tasks.create_task(self._end(attempt))
+        self._beats = self._answered = 0
+        self._session = session
+        self._linked.set()
+        self._connected(session.welcome)
+        try:
+            async with asyncio.TaskGroup() as beside:
+                beating = beside.create_task(self._beat(session))
+                await self._said_again(session)
+                async for message in session.received():
+                    await self._heard(message, tasks)
+                beating.cancel()
+        except BaseExceptionGroup as group:
+            raise telling(group, Fenced, Refused, LinkDown) from None
+        finally:
+            self._session = None
+            self._linked.clear()
+
+    async def _said_again(self, session: Session) -> None:
+        """What this session's control plane may not know."""
+        if self._draining:
+            await session.say(Draining())
+        for held in list(self._held.values()):
+            if held.address is not None:
+                await session.say(held.address)
+            if held.lost is not None:
+                held.told = self._beats
+                await session.say(held.lost)
+
+    async def _beat(self, session: Session) -> None:
+        while True:
+            await asyncio.sleep(session.welcome.heartbeat_ms / 1000)
+            self._beats += 1
+            await session.say(Heartbeat(tuple(attempt for attempt, held in self._held.items() if held.lost is None)))
+
+    async def _heard(self, message: Assign | Withdraw | LeaseRenewed | Drain, tasks: asyncio.TaskGroup) -> None:
+        match message:
+            case Assign():
+                await self._assigned(message, tasks)
+            case Withdraw(attempt, reason):
+                log.info("%s is withdrawn: %s", attempt, reason)
+                tasks.create_task(self._end(attempt))
+            case LeaseRenewed():
+                self._answered += 1
+                for attempt in [a for a, held in self._held.items() if held.told is not None]:
+                    told = self._held[attempt].told
+                    if told is not None and told < self._answered:
+                        tasks.create_task(self._end(attempt))
+            case Drain():
+                self._draining = True
+                await self._say(Draining())
+            case _:
+                assert_never(message)
+
+    async def _say(self, message: AgentSays) -> None:
+        """Say it if there is a session. Who must know it later is told when the next begins."""
+        if self._session is not None:
+            try:
+                await self._session.say(message)
+            except LinkDown:
+                return
+
+    # --- attempts -------------------------------------------------------------------------------------------
+
+    async def _assigned(self, assign: Assign, tasks: asyncio.TaskGroup) -> None:
+        attempt = assign.bundle.attempt
+        if attempt in self._held:
+            await self._say(Accept(attempt))
+        elif attempt in self._launching:
+            return
+        elif self._draining:
+            await self._say(Decline(attempt, "this agent is draining"))
+        elif len(self._held) + len(self._launching) >= self._options.max_concurrent:
+            await self._say(Decline(attempt, f"all {self._options.max_concurrent} slots of this agent are taken"))
+        else:
+            self._launching[attempt] = False
+            tasks.create_task(self._launch(assign, tasks))
+
+    async def _launch(self, assign: Assign, tasks: asyncio.TaskGroup) -> None:
+        attempt = assign.bundle.attempt
+        try:
+            await self._executor.launch(assign)
+        except CannotLaunch as refusal:
+            await self._say(Decline(attempt, refusal.reason, refusal.final))
+            return
+        finally:
+            withdrawn = self._launching.pop(attempt)
+        if withdrawn:
+            await self._executor.remove(attempt)
+            return
+        self._carry(attempt, tasks, service=assign.service)
+        await self._say(Accept(attempt))
+
+    def _carry(self, attempt: Attempt, tasks: asyncio.TaskGroup, *, service: bool = False) -> None:
+        held = self._held[attempt] = _Held(service=service)
+        held.task = tasks.create_task(self._carried(attempt, held))
+
+    async def _carried(self, attempt: Attempt, held: _Held) -> None:
+        async def saw(record: Record) -> None:
+            if held.service and held.address is None and isinstance(record.entry, StepStarted):
+                held.address = ChildAddress(attempt, LOOPBACK, ready=True)
+                await self._say(held.address)
+
+        carrier = Carrier(attempt, self._control, self._executor, self._linked.wait, saw)
+        match await carrier.carry():
+            case Finished():
+                await self._gone(attempt)
+            case Superseded(reason):
+                log.info("%s is not wanted any more: %s", attempt, reason)
+                await self._gone(attempt)
+            case Lost(reason):
+                log.warning("%s is lost: %s", attempt, reason)
+                held.task = None
+                held.lost, held.told = AttemptLost(attempt, reason), self._beats
+                await self._say(held.lost)
+
+    async def _end(self, attempt: Attempt) -> None:
+        """End an attempt and clean up after it, known or not."""
+        if attempt in self._launching:
+            self._launching[attempt] = True
+            return
+        held = self._held.get(attempt)
+        if held is not None and held.task is not None:
+            held.task.cancel()
+            await asyncio.wait([held.task])
+        await self._gone(attempt)
+
+    async def _gone(self, attempt: Attempt) -> None:
+        await self._executor.remove(attempt)
+        self._held.pop(attempt, None)
