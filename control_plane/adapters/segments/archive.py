@@ -5,8 +5,8 @@ the readers.
     block:   a payload (see frames): records of one attempt, without gaps, about 256 KiB
     index:   of each block attempt:u32 first:u64 count:u32 offset:u64 length:u32 crc:u32
 
-The key is ``journal/<execution>/<first position>``. A segment does not change once it is sealed, so writing its
-objects again writes the same: a crash at any moment is mended by doing all of it again.
+The key is ``journal/<execution>/<first position>-<segment>``. A segment does not change once it is sealed, so writing
+its objects again writes the same: a crash at any moment is mended by doing all of it again.
 """
 
 from __future__ import annotations
@@ -75,14 +75,16 @@ class Archive:
         self._removed: set[str] = set()
         self._changes = 0
 
-    def store(self, execution: str, runs: Iterable[Run], size: int) -> str | None:
+    def store(self, execution: str, segment: str, runs: Iterable[Run], size: int) -> str | None:
         """Write an object and give its key; None where there are no runs. Readers may not see it before ``publish``.
-        ``size`` in bytes, about."""
+
+        ``segment``: the name of the segment, so that no other one can take the key; ``size`` in bytes, about.
+        """
         merged_runs = _joined(runs)
         head = next(merged_runs, None)
         if head is None:
             return None
-        key = f"{_folder(execution)}/{head.attempt:010d}.{head.first:020d}"
+        key = f"{_folder(execution)}/{head.attempt:010d}.{head.first:020d}-{segment}"
         parts = _object(_chain(head, merged_runs))
         self._bucket.put(key, b"".join(parts) if size <= IN_ONE_GO else parts)
         return key

@@ -119,7 +119,7 @@ class Archiver:
             if self._stop.is_set():
                 raise _Stopped
             size = sum(frame.length for frame in track.frames())
-            key = self._archive.store(track.execution, _sound_runs(segment, track), size)
+            key = self._archive.store(track.execution, segment.head.name, _sound_runs(segment, track), size)
             if key is not None:
                 keys.append((track.execution, key))
         self._archive.publish(keys)

@@ -33,7 +33,7 @@ FRAME_MAGIC = b"MJFR"
 MAX_PAYLOAD = 1024 * 1024
 """Bytes of records in one frame, more only where a single record is larger: bounds what a reader must hold."""
 
-Buffer = bytes | memoryview
+Buffer = bytes | bytearray | memoryview
 
 
 class Kind(IntEnum):
@@ -50,6 +50,11 @@ class SegmentHead:
     number: int
     first_batch: int
     salt: bytes
+
+    @property
+    def name(self) -> str:
+        """A name that no other segment has, in this directory or another."""
+        return self.salt[:6].hex()
 
     @property
     def seed(self) -> int:

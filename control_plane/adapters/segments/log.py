@@ -78,7 +78,7 @@ class SegmentJournals:
     async def append(self, attempt: Attempt, records: Sequence[Record]) -> int:
         """As the port says. Who is cancelled meanwhile leaves it open whether the records are stored."""
         await self._landed(attempt)
-        last = await self.last(attempt)
+        last = await self._last_before(attempt, records)
         fresh = [record for record in records if record.seq > last]
         for due, record in enumerate(fresh, start=last + 1):
             if record.seq != due:
@@ -90,6 +90,16 @@ class SegmentJournals:
         self._flights[attempt] = flight
         flight.add_done_callback(partial(self._land, attempt))
         return cast("int", await asyncio.shield(flight))
+
+    async def _last_before(self, attempt: Attempt, records: Sequence[Record]) -> int:
+        """What is stored already. An attempt's beginning is taken also where the archive cannot be asked: should it
+        be there after all, readers pass over what they see twice."""
+        try:
+            return await self.last(attempt)
+        except JournalUnavailable:
+            if self._closed or not records or records[0].seq != 1:
+                raise
+            return 0
 
     async def last(self, attempt: Attempt) -> int:
         """As the port says. JournalUnavailable where the archive cannot be asked."""
