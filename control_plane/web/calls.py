@@ -12,7 +12,7 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
-from control_plane.ports.records import Actor, DocumentKind
+from control_plane.ports.records import Actor, AgentRow, DocumentKind
 from control_plane.services.artifacts import Artifacts
 from control_plane.services.comparison import Comparisons
 from control_plane.services.explanations import Explanations
@@ -32,7 +32,7 @@ class Submission(Protocol):
         ...
 
     async def cancel(self, run: RunId, reason: str) -> None:
-        """End it as canceled; a run that is over stays as it is."""
+        """End it as canceled by ``reason``; a run that is over stays as it is."""
         ...
 
     async def pause(self, run: RunId) -> None:
@@ -71,8 +71,8 @@ class Invitations(Protocol):
 class Drains(Protocol):
     """Which agents take work."""
 
-    async def drain(self, name: AgentName) -> bool:
-        """Give it nothing new; whether there was such an agent."""
+    async def drain(self, agent: AgentName) -> AgentRow | None:
+        """Give it nothing new; None where there is no such agent."""
         ...
 
 

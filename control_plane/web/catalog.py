@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from control_plane.ports.records import DocumentKind
 from control_plane.web.calls import Services
-from control_plane.web.refusals import NotFound
+from control_plane.web.refusals import Invalid, NotFound
 from workflow.views import Applied, ApplyDocuments, DocumentView
 
 
@@ -17,7 +17,10 @@ def router(services: Services) -> APIRouter:
     @api.put("/documents")
     async def apply(documents: ApplyDocuments) -> Applied:
         """Store all workflows and templates of a file, or none."""
-        return await services.documents.apply(documents.text, documents.file or "document")
+        try:
+            return await services.documents.apply(documents.text, documents.file or "document")
+        except ValueError as error:
+            raise Invalid(str(error)) from error
 
     for kind in DocumentKind:
         _add(api, services, kind)

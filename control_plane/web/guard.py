@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
+from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -47,10 +48,6 @@ class Refusal:
     hint: str = ""
 
 
-class TooLarge(Exception):
-    """The body went on beyond MAX_BODY."""
-
-
 class Guard:
     """The outermost layer. ``hosts`` are the names under which we may be called, without a port."""
 
@@ -74,8 +71,6 @@ class Guard:
             return
         try:
             await self._app(scope, _Bounded(receive), answer)
-        except TooLarge:
-            await answer.refuse(_TOO_LARGE)
         except Exception:
             log.exception("%s %s failed", scope["method"], scope["path"])
             await answer.refuse(Refusal(500, "something is wrong in the control plane", "its log says what"))
@@ -126,7 +121,7 @@ class _Bounded:
         if message["type"] == "http.request":
             self._size += len(message.get("body", b""))
             if self._size > MAX_BODY:
-                raise TooLarge
+                raise HTTPException(_TOO_LARGE.status, _TOO_LARGE.error)
         return message
 
 

@@ -11,10 +11,11 @@ from control_plane.ports.records import Actor
 from control_plane.services.watching import places_of
 from control_plane.web.calls import Services
 from control_plane.web.finding import the_execution, the_run, the_subject
-from control_plane.web.refusals import Invalid
+from control_plane.web.refusals import Invalid, NotFound
 from control_plane.web.streaming import heard_events, server_sent
 from workflow.comparison import Comparison
 from workflow.identifiers import RunId
+from workflow.labels import BadTarget
 from workflow.rendering import html, junit, markdown
 from workflow.states import ExecutionState
 from workflow.views import ExecutionView, Explanation, NewRun, RunView
@@ -40,9 +41,7 @@ def _add_runs(api: APIRouter, services: Services) -> None:
     @api.post("/runs", status_code=201)
     async def submit(new: NewRun) -> RunView:
         """Start a run. The same key gives the same run again."""
-        if (new.document is None) == (new.workflow is None):
-            raise Invalid("a run needs a document or the name of an applied workflow, and not both")
-        return await the_run(queries, await services.submission.submit(new, PERSON))
+        return await the_run(queries, await _submitted(services, new))
 
     @api.get("/runs")
     async def runs(limit: Limit = 50, workflow: str | None = None) -> tuple[RunView, ...]:
@@ -64,6 +63,17 @@ def _add_runs(api: APIRouter, services: Services) -> None:
         return server_sent(heard_events(services.watching.watch(found, places, logs=logs)))
 
 
+async def _submitted(services: Services, new: NewRun) -> RunId:
+    if new.document is None and not new.workflow:
+        raise Invalid("a run needs a document, or the name of an applied workflow")
+    try:
+        return await services.submission.submit(new, PERSON)
+    except LookupError as error:
+        raise NotFound(str(error), "list what there is: muster get workflows, muster get agents") from error
+    except (BadTarget, ValueError) as error:
+        raise Invalid(str(error)) from error
+
+
 def _add_steering(api: APIRouter, services: Services) -> None:
     queries, submission = services.queries, services.submission
 
@@ -73,7 +83,7 @@ def _add_steering(api: APIRouter, services: Services) -> None:
     @api.post("/runs/{run}/cancel")
     async def cancel(run: str) -> RunView:
         """End it as canceled."""
-        await submission.cancel(await found(run), "canceled by a person")
+        await submission.cancel(await found(run), "a person")
         return await the_run(queries, run)
 
     @api.post("/runs/{run}/pause")

@@ -7,7 +7,7 @@ what happened.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from control_plane.adapters.memory import MemoryBlobs, MemoryJournals, MemoryStore
@@ -201,7 +201,3 @@ class World:
 
         await self.store.write(work)
         self.signals.publish(f"run/{run}")
-
-    async def look(self, work: Callable[[Unit], object]) -> object:
-        """Read the store."""
-        return await self.store.read(work)
