@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from workflow.identifiers import ExecutionId, Instant, StepRef
-from workflow.plan.nodes import Json
 from workflow.states import ExecutionState, StepStatus
+from workflow.values import Json
 
 MAX_CHUNK = 256 * 1024
 """Bytes of one Output entry at the most."""

@@ -109,7 +109,7 @@ class Brood:
         if child.spec.item < len(self.titles):
             place = [other.spec.index for other in self.by_item(child.spec.item)].index(child.spec.index)
             return f"{self.titles[child.spec.item]}.{place}"
-        return child.description or child.spec.workflow or str(child.spec.index)
+        return child.description or child.spec.workflow or f"{child.spec.kind} {child.spec.index}"
 
     def open(self) -> tuple[int, ...]:
         """Numbers of children that are wanted and have not ended."""

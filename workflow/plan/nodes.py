@@ -11,13 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Union
 
 from workflow.identifiers import StepRef
 from workflow.labels import Target
-
-Json = Union[None, bool, int, float, str, list["Json"], dict[str, "Json"]]  # noqa: UP007 - it names itself
-"""A value as JSON has it; Kubernetes structures that only the Kubernetes executor reads are kept so."""
+from workflow.values import Json as Json
 
 
 @dataclass(frozen=True, slots=True)
