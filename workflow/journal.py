@@ -212,11 +212,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class ChildChanged:
-    """What a child does now. ``fetched`` are transfer blobs it offers: (digest, path on the parent's side).
-
-    ``siblings`` is how many executions one child became (a selector, a replicated target): each tells of itself under the
-    same index, and the child has ended when that many have.
-    """
+    """What a child does now. ``fetched`` are transfer blobs it offers: (digest, path on the parent's side)."""
 
     ref: StepRef
     index: int
@@ -227,7 +223,6 @@ class ChildChanged:
     description: str = ""
     reason: str = ""
     fetched: tuple[tuple[str, str], ...] = ()
-    siblings: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ the step that started them; so children are kept by step, not by attempt.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from workflow.execution.desk import Desk
-from workflow.identifiers import ExecutionId, StepRef
+from workflow.identifiers import StepRef
 from workflow.journal import ChildChanged, ChildrenDropped, ChildrenResumed, ChildrenWanted, ChildSpec
 from workflow.plan.nodes import Json
-from workflow.states import ExecutionState, verdict_of
+from workflow.states import ExecutionState
 
 ENTRY_CHILDREN = 200
 """Children of one ChildrenWanted entry at the most."""
@@ -34,7 +34,6 @@ class Child:
     description: str = ""
     reason: str = ""
     fetched: tuple[tuple[str, str], ...] = ()
-    members: dict[ExecutionId, ExecutionState] = field(default_factory=dict)
     resumed: bool = False
     dropped: bool = False
 
@@ -90,7 +89,7 @@ class Brood:
         if child is None or child.state.final:
             return False
         before = (child.state, child.ready, child.address, child.fetched)
-        child.state = _joint(child, news)
+        child.state = news.state
         if child.state in _NOT_BEGUN:  # handed out again: it will pause again, and must be resumed again
             child.resumed, child.ready = False, False
         child.ready = child.ready or news.ready
@@ -134,18 +133,6 @@ class Broods:
         """Take the news; False where it tells nothing new."""
         brood = self._broods.get(news.ref)
         return brood is not None and brood.changed(news)
-
-
-def _joint(child: Child, news: ChildChanged) -> ExecutionState:
-    """The state of a child that may have become several executions: ended when all have, and then the worst of them."""
-    if news.siblings <= 1:
-        return news.state
-    if not child.members.get(news.execution, ExecutionState.QUEUED).final:
-        child.members[news.execution] = news.state
-    states = child.members.values()
-    if len(states) < news.siblings or not all(state.final for state in states):
-        return ExecutionState.RUNNING if news.state.final else news.state
-    return ExecutionState(verdict_of(states).value)
 
 
 def _portions(specs: Iterable[ChildSpec]) -> Iterator[tuple[ChildSpec, ...]]:

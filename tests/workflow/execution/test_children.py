@@ -17,9 +17,8 @@ from workflow.execution.events import (
     StopReason,
     UnpackFiles,
 )
-from workflow.identifiers import SECOND, ExecutionId, StepRef
+from workflow.identifiers import SECOND, StepRef
 from workflow.journal import (
-    ChildChanged,
     ChildKind,
     ChildrenDropped,
     ChildrenResumed,
@@ -111,19 +110,6 @@ def test_repeated_and_late_news_change_nothing() -> None:
     hand.child("1", 1, State.PASSED)
     assert hand.child("1", 1, State.FAILED).last == ()
     assert hand.ended("2").state == "passed"
-
-
-def test_a_child_may_become_several_executions() -> None:
-    hand = Hand(plan(op(execute()))).begun().expanded("1", *children(1))
-
-    def tell(execution: str, state: State) -> Hand:
-        return hand.told(ChildChanged(StepRef("1"), 0, ExecutionId(execution), state, siblings=2))
-
-    tell("a", State.FAILED)
-    tell("a", State.PASSED)
-    tell("b", State.RUNNING)
-    assert hand.state == ""
-    assert tell("b", State.PASSED).state == "failed"
 
 
 def test_a_retry_makes_new_children() -> None:
