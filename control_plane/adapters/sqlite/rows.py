@@ -137,6 +137,9 @@ def execution_params(row: ExecutionRow) -> Params:
         "queue_deadline": row.queue_deadline,
         "applied_seq": row.applied_seq,
         "refused_by": packed(row.refused_by),
+        "depth": row.depth,
+        "waits_at": row.waits_at,
+        "resumed": row.resumed,
     }
 
 
@@ -175,6 +178,9 @@ def execution(row: Row) -> ExecutionRow:
         queue_deadline=_maybe_instant(row[31]),
         applied_seq=_number(row[32]),
         refused_by=_texts(row[33]),
+        depth=_number(row[34]),
+        waits_at=None if row[35] is None else StepRef(_text(row[35])),
+        resumed=bool(row[36]),
     )
 
 

@@ -80,6 +80,9 @@ def a_full_execution(ident: str = "full", parent: str = "e1") -> ExecutionRow:
         queue_deadline=Instant(14),
         applied_seq=99,
         refused_by={"a": "policy", "b": "no image"},
+        depth=2,
+        waits_at=StepRef("3"),
+        resumed=True,
     )
 
 

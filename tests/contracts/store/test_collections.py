@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import MISSING, fields, replace
 
 import pytest
 
@@ -139,6 +139,17 @@ async def test_an_execution_keeps_every_field(store: Store) -> None:
     assert await store.read(lambda u: u.executions.plan(full.id)) == a_plan("full")
     assert await store.read(lambda u: u.executions.get(ExecutionId("e1"))) == an_execution()
     assert await store.read(lambda u: u.executions.plan(ExecutionId("none"))) is None
+
+
+@pytest.mark.parametrize(
+    "row", [a_full_execution(), a_plan(), a_run(key="k"), an_agent()], ids=lambda row: type(row).__name__
+)
+def test_the_rows_of_these_tests_leave_no_field_out(row: ExecutionRow) -> None:
+    for field in fields(row):
+        if field.default is not MISSING:
+            assert getattr(row, field.name) != field.default, f"{field.name} would not be missed"
+        if field.default_factory is not MISSING:
+            assert getattr(row, field.name), f"{field.name} would not be missed"
 
 
 async def test_an_execution_is_replaced(store: Store) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from control_plane.adapters.buckets import Bucket, BucketUnavailable
 from control_plane.adapters.segments import SegmentJournals
 from control_plane.ports.journals import JournalUnavailable
 from control_plane.ports.opening import Unusable
@@ -104,6 +108,50 @@ async def test_an_fsync_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.undo()
     await log.append(attempt(), records(3, 4))
     await both_ways(log, tmp_path, 4)
+
+
+async def test_nothing_is_acknowledged_or_shown_before_its_fsync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = await opened(tmp_path)
+    await log.append(attempt(), records(1, 1))
+    reached, allowed = threading.Event(), threading.Event()
+
+    def slow(_: int) -> None:
+        reached.set()
+        allowed.wait()
+
+    monkeypatch.setattr(os, "fdatasync", slow)
+    async with asyncio.TaskGroup() as tasks:
+        append = tasks.create_task(log.append(attempt(), records(2, 2)))
+        await asyncio.to_thread(reached.wait)
+        assert await read_all(log) == stored(1, records(1, 1))
+        assert await log.last(attempt()) == 1
+        assert not append.done()
+        allowed.set()
+    assert append.result() == 2
+    monkeypatch.undo()
+    await both_ways(log, tmp_path, 2)
+
+
+async def test_a_segment_stays_until_its_objects_are_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[bool] = []
+    real = Bucket.make_durable
+
+    def failing_once(bucket: Bucket, keys: Sequence[str]) -> None:
+        kept.append((tmp_path / "wal" / "0000000000000001.wal").exists())
+        if len(kept) == 1:
+            raise BucketUnavailable("not yet")
+        real(bucket, keys)
+
+    monkeypatch.setattr(Bucket, "make_durable", failing_once)
+    log = await opened(tmp_path, size=100)
+    for seq in (1, 2):
+        await log.append(attempt(), records(seq, seq))
+    await log.archived()
+    assert kept == [True, True]
+    assert not (tmp_path / "wal" / "0000000000000001.wal").exists()
+    await both_ways(log, tmp_path, 2)
 
 
 async def test_a_damaged_segment_is_refused_then_salvaged(tmp_path: Path) -> None:
