@@ -21,6 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from muster.client.connection import Connection
 from muster.client.errors import ClientError
+from muster.client.events import MAX_EVENT
 from muster.client.watching import watched
 from workflow.comparison import Comparison
 from workflow.states import ExecutionState
@@ -120,7 +121,7 @@ class Muster:
         return (await self._connection.call("GET", f"/v1/runs/{_part(run)}/junit", accept="*/*")).decode()
 
     async def why(self, subject: str) -> Explanation:
-        """Why a run or an execution (by id or name) waits, or why it ended so."""
+        """Why a run (by id or name) or an execution (by id) waits, or why it ended so."""
         return _one(Explanation, await self._connection.call("GET", f"/v1/why/{_part(subject)}"))
 
     async def executions(
@@ -131,7 +132,7 @@ class Muster:
         return _many(_EXECUTIONS, await self._connection.call("GET", "/v1/executions", params=params))
 
     async def execution(self, execution: str) -> ExecutionView:
-        """One execution (by id or name) with its steps."""
+        """One execution, by id, with its steps."""
         return _one(ExecutionView, await self._connection.call("GET", f"/v1/executions/{_part(execution)}"))
 
     # --- logs and artifacts ---
@@ -156,6 +157,8 @@ class Muster:
         ) as answer:
             async for data in answer.aiter_bytes():
                 *lines, rest = (rest + data).split(b"\n")
+                if len(rest) > MAX_EVENT:
+                    raise _misunderstood()
                 for line in lines:
                     if line:  # an empty line is a heartbeat
                         yield _one(LogView, line)
