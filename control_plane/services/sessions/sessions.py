@@ -15,7 +15,7 @@ from typing import Protocol, assert_never
 from control_plane.ports.clock import Clock
 from control_plane.ports.records import AgentRow, AgentState
 from control_plane.ports.signals import Signals
-from control_plane.ports.store import Store, Unavailable
+from control_plane.ports.store import Store, Unavailable, Unit
 from control_plane.services.commits import Commits, Committed, Draft
 from control_plane.services.endings import lose, requeue
 from control_plane.services.sessions.opening import MOST_HELD, check_versions, holds, opened
@@ -183,22 +183,24 @@ class Sessions:
 
     # --- people --------------------------------------------------------------------------------------------------
 
-    async def drain(self, agent: AgentName, *, until_told: bool = True) -> AgentRow | None:
-        """Give the agent nothing new (or something again, with ``until_told`` False). None where there is no such
-        agent."""
-        wanted = AgentState.DRAINING if until_told else AgentState.ACTIVE
+    async def drain(self, name: AgentName) -> bool:
+        """Give the agent nothing new; whether there was such an agent."""
+        return await self._set_state(name, AgentState.DRAINING)
 
-        def work(draft: Draft) -> AgentRow | None:
-            row = draft.unit.fleet.get(agent)
-            if row is None or row.state not in {AgentState.ACTIVE, AgentState.DRAINING}:
-                return row
-            row = replace(row, state=wanted)
-            draft.unit.fleet.put(row)
-            return row
+    async def undrain(self, name: AgentName) -> bool:
+        """Give it work again; whether there was such an agent."""
+        return await self._set_state(name, AgentState.ACTIVE)
 
-        row = await self._commits.write(work)
-        self._signals.publish(f"agent/{agent}", "queue")
-        return row
+    async def _set_state(self, name: AgentName, state: AgentState) -> bool:
+        def work(unit: Unit) -> bool:
+            row = unit.fleet.get(name)
+            if row is not None and row.state in {AgentState.ACTIVE, AgentState.DRAINING}:
+                unit.fleet.put(replace(row, state=state))
+            return row is not None
+
+        known = await self._store.write(work)
+        self._signals.publish(f"agent/{name}", "queue")
+        return known
 
     # --- what agents say -----------------------------------------------------------------------------------------
 
