@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import obstore
@@ -18,6 +19,8 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 _STREAMS = 2  # parts of a large object under way at once, 5 MiB each
+_STAGED = re.compile(r"#[0-9]+$")  # how obstore names a local file that is being written
+_STALE = 3600  # seconds
 _FIRST_SENTENCE = re.compile(r"[^\n]*")
 
 
@@ -40,7 +43,7 @@ class Bucket:
             place = Path(place.removeprefix("file://"))
         with _translated(str(place)):
             if isinstance(place, Path):
-                return cls(LocalStore(prefix=place.absolute(), mkdir=True), place.absolute())
+                return cls(LocalStore(prefix=place.absolute(), mkdir=True, automatic_cleanup=True), place.absolute())
             return cls(from_url(place), None)
 
     def put(self, key: str, data: bytes | Path | Iterator[bytes]) -> None:
@@ -64,6 +67,17 @@ class Bucket:
                 folders.update(parent for parent in path.parents if parent.is_relative_to(self._root))
             for folder in sorted(folders, reverse=True):
                 _sync(folder)
+
+    def sweep(self, folder: str) -> None:
+        """Delete what a killed process left half written, where this is a folder on a disk. Takes a while where there
+        is much."""
+        if self._root is None:
+            return
+        for parent, _, names in os.walk(self._root / folder):
+            for path in (Path(parent, name) for name in names if _STAGED.search(name)):
+                with suppress(OSError):  # gone already, or not ours to delete: it is in nobody's way
+                    if path.stat().st_mtime < time.time() - _STALE:
+                        path.unlink()
 
     def get(self, key: str, start: int, length: int) -> bytes:
         """A part of an object. KeyError, BucketUnavailable."""
@@ -107,7 +121,11 @@ def _translated(what: str) -> Iterator[None]:
 
 
 def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    """Make it durable. Where it was deleted meanwhile there is nothing to do."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
     try:
         os.fsync(handle)
     finally:

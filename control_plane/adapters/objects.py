@@ -41,6 +41,7 @@ class ObjectBlobs:
         self._partials: OrderedDict[str, Partial] = OrderedDict()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="blobs")
         self._closed = False
+        self._threads.submit(bucket.sweep, "blobs")
 
     @classmethod
     async def open(cls, spool: Path, objects: Path | str) -> ObjectBlobs:

@@ -38,7 +38,7 @@ class Blobs(Protocol):
 
     async def append(self, upload: str, offset: int, data: bytes) -> Upload:
         """Add bytes at ``offset`` (what overlaps what is there is skipped; a gap is a ValueError). With the last byte the digest is compared: the
-        blob becomes visible, or DigestMismatch."""
+        blob becomes visible, or DigestMismatch. More bytes than announced are a ValueError; an upload that was never begun is a KeyError."""
         ...
 
     async def size(self, digest: str) -> int | None:

@@ -50,11 +50,12 @@ class JournalLog(Protocol):
         ...
 
     async def last(self, attempt: Attempt) -> int:
-        """The highest durable number of the attempt; 0 where there is none."""
+        """The highest durable number of the attempt; 0 where there is none. JournalUnavailable where it cannot be found out now."""
         ...
 
     async def read(self, execution: ExecutionId, after: Position, *, limit: int = 1024 * 1024) -> Sequence[Stored]:
-        """The records behind ``after`` in order, all attempts, until about ``limit`` bytes; empty at the end (for now)."""
+        """The records behind ``after`` in order, all attempts, until about ``limit`` bytes; empty at the end (for now).
+        JournalUnavailable where they cannot be read now, or are damaged."""
         ...
 
     async def remove(self, execution: ExecutionId) -> None:

@@ -84,7 +84,7 @@ class Runs(Protocol):
         ...
 
     def put(self, row: RunRow) -> None:
-        """Replace."""
+        """Replace; KeyError where there is none."""
         ...
 
     def latest(self, limit: int, before: Instant | None = None, workflow: str | None = None) -> Sequence[RunRow]:
@@ -108,7 +108,7 @@ class Executions(Protocol):
     def plan(self, execution: ExecutionId) -> PlanRow | None: ...
 
     def put(self, row: ExecutionRow) -> None:
-        """Replace."""
+        """Replace; KeyError where there is none."""
         ...
 
     def of_run(self, run: RunId) -> Sequence[ExecutionRow]:
@@ -168,7 +168,7 @@ class Fleet(Protocol):
     def get(self, name: AgentName) -> AgentRow | None: ...
 
     def put(self, row: AgentRow) -> None:
-        """Replace."""
+        """Replace; KeyError where there is none."""
         ...
 
     def list(self) -> Sequence[AgentRow]:

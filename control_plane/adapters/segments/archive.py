@@ -97,6 +97,10 @@ class Archive:
             for execution, _ in keys:
                 self._known.pop(execution, None)
 
+    def sweep(self) -> None:
+        """Delete what a killed process left half written."""
+        self._bucket.sweep("journal")
+
     def hide(self, execution: str) -> None:
         """The execution was removed: its objects, which ``delete`` takes away in a while, are read no more."""
         with self._lock:

@@ -77,6 +77,7 @@ class Archiver:
         self._thread.join(_PATIENCE)
 
     def _work(self) -> None:
+        self._archive.sweep()
         while (task := self._queue.get()) is not None:
             try:
                 self._perform(task)

@@ -25,7 +25,7 @@ _DIALECT = dialect.dialect(paramstyle="named")
 
 def prepared(statement: ClauseElement) -> str:
     """A Core statement as the text that SQLite gets, parameters as ``:name``. Made once, when the module is imported:
-    compiling, even cached, costs more than executing (docs/adr/0003-storage.md)."""
+    compiling, even cached, costs more than executing (docs/adr/0007-statements.md)."""
     compiled = statement.compile(dialect=_DIALECT)
     hidden = [name for name, value in compiled.params.items() if value is not None]
     assert not hidden, f"values inside a prepared statement would be lost: {hidden}"

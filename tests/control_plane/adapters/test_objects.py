@@ -137,3 +137,21 @@ async def test_a_place_that_cannot_be_used_is_said(tmp_path: Path) -> None:
         await ObjectBlobs.open(tmp_path / "file" / "spool", tmp_path / "objects")
     with pytest.raises(Unusable, match="cannot be opened"):
         await ObjectBlobs.open(tmp_path / "spool", "nonsense://bucket")
+
+
+async def test_what_a_killed_process_left_half_written_is_swept_away(tmp_path: Path) -> None:
+    folder = tmp_path / "objects" / "blobs" / "aa"
+    folder.mkdir(parents=True)
+    for name, age in (("a" * 64 + "#1", 7200), ("b" * 64 + "#2", 0), ("c" * 64, 7200)):
+        (folder / name).write_bytes(b"x")
+        os.utime(folder / name, (0, time.time() - age))
+    blobs = await opened(tmp_path)
+    await blobs.close()
+    assert sorted(path.name for path in folder.iterdir()) == ["b" * 64 + "#2", "c" * 64]
+
+
+async def test_deleting_the_last_blob_of_a_folder_leaves_no_folder(tmp_path: Path) -> None:
+    blobs = await opened(tmp_path)
+    await blobs.delete(await uploaded(blobs, b"content"))
+    assert list((tmp_path / "objects").rglob("*")) == []
+    await blobs.close()
