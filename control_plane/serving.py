@@ -23,6 +23,7 @@ def listening(what: str, host: str, port: int) -> socket.socket:
         bound = socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
         raise CannotListen(_why(what, host, port, error)) from None
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited; asyncio sets it only where proto is given
     bound.setblocking(False)
     return bound
 

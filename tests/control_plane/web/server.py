@@ -112,6 +112,7 @@ async def served(app: FastAPI, port: int = 0) -> AsyncIterator[str]:
     server = uvicorn.Server(config)
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.bind(("127.0.0.1", port))
     listener.listen(64)
     async with asyncio.TaskGroup() as group:
