@@ -58,7 +58,7 @@ class _Reference:
             case Name(path=path):
                 return ".".join(path)
             case Call(name=name, arguments=arguments):
-                return f"{name}({','.join([self._argument(argument) for argument in arguments])})"
+                return f"{name}({','.join([self.argument(argument) for argument in arguments])})"
             case Property(target=target, key=key):
                 return f"{self.target(target)}.{key}"
             case Not(operand=operand):
@@ -95,7 +95,7 @@ class _Reference:
         except NoText:
             return "null"
 
-    def _argument(self, argument: Argument) -> str:
+    def argument(self, argument: Argument) -> str:
         return self.text(argument.node) + ("..." if argument.spread else "")
 
 
@@ -115,8 +115,18 @@ class _Faithful(_Reference):
         return f"({self.text(node)})" if loose or _is_negative(node) else self.text(node)
 
     def target(self, node: Node) -> str:
+        return f"({self.text(node)})" if isinstance(node, Name) else self.closed(node)
+
+    def closed(self, node: Node) -> str:
+        """The node where a dot follows it."""
         plain = isinstance(node.value, (str, list, dict)) if isinstance(node, Literal) else False
-        return self.text(node) if plain or isinstance(node, (Call, Property)) else f"({self.text(node)})"
+        return self.text(node) if plain or isinstance(node, (Name, Call, Property)) else f"({self.text(node)})"
+
+    def argument(self, argument: Argument) -> str:
+        if argument.spread:
+            # A number or a word right before the dots would be read together with them.
+            return f"{self.closed(argument.node)}..."
+        return self.text(argument.node)
 
     def literal(self, value: Datum) -> str:
         match value:

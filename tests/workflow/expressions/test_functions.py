@@ -7,7 +7,7 @@ import shlex
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from workflow.expressions import (
@@ -26,6 +26,7 @@ def value_of(source: str, **values: object) -> Value:
     return evaluate(source, scope(values)).value
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(exclude_characters="\0\r", codec="utf-8"))))
 def test_quoted_words_are_read_back_by_us_and_by_posix_rules(words: list[str]) -> None:
     line = " ".join(map(quoted_word, words))
@@ -129,12 +130,14 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(json_values)
 def test_json_and_yaml_are_read_back_as_written(value: Value) -> None:
     whole = evaluate("json(tojson(x))", scope({"x": value}))
     assert whole.value == json.loads(json.dumps(evaluate("x", scope({"x": value})).value))
 
 
+@settings(deadline=None)
 @given(json_values)
 def test_yaml_is_read_back_as_written(value: Value) -> None:
     """Control characters aside, for which YAML's line breaking is not ours to promise."""
