@@ -123,17 +123,21 @@ def evaluate(expr: Expr | str, scope: Scope, mode: Unresolved = Unresolved.KEEP)
     Raises ``ExpressionError``.
     """
     program = parse(expr) if isinstance(expr, str) else expr
-    with _placing(program.source):
-        budget = Budget()
+    budget = Budget()
+    try:
         return _resolved(_finished(program, scope, mode, budget), program.source, budget)
+    except (ExpressionError, RecursionError) as error:
+        raise _placed(error, program.source) from None
 
 
 def render(template: Template | str, scope: Scope, mode: Unresolved = Unresolved.KEEP) -> Resolved:
     """Resolves a template to a text, as far as ``scope`` allows. Raises ``ExpressionError``."""
     program = parse_template(template) if isinstance(template, str) else template
-    with _placing(program.source):
-        budget = Budget()
-        pieces = settled((_piece(piece, scope, mode, budget) for piece in program.pieces), budget)
+    budget = Budget()
+    try:
+        pieces = settled([_piece(piece, scope, mode, budget) for piece in program.pieces], budget)
+    except (ExpressionError, RecursionError) as error:
+        raise _placed(error, program.source) from None
     match pieces:
         case ():
             return Resolved(True, "", "", Template("", ()))
@@ -277,10 +281,9 @@ def _piece(piece: str | Expr, scope: Scope, mode: Unresolved, budget: Budget) ->
 
 
 def _resolved(node: Node, source: str, budget: Budget) -> Resolved:
-    rest = _rest(node, source)
     if not isinstance(node, Literal):
-        return Resolved(False, NONE, "", rest)
-    return Resolved(True, node.value, loose_text(node.value, budget), rest)
+        return Resolved(False, NONE, "", _rest(node, source))
+    return Resolved(True, node.value, loose_text(node.value, budget), Expr(source, node, node, True, 1))
 
 
 def _rest(node: Node, source: str) -> Expr:
@@ -297,8 +300,12 @@ def _placing(source: str) -> Iterator[None]:
     """Gives every error that leaves the package its text."""
     try:
         yield
-    except ExpressionError as error:
-        error.within(source)
-        raise
-    except RecursionError:
-        raise ExpressionError("nested too deeply", source, 0) from None
+    except (ExpressionError, RecursionError) as error:
+        raise _placed(error, source) from None
+
+
+def _placed(error: ExpressionError | RecursionError, source: str) -> ExpressionError:
+    """The error with its text. The interpreter's own limit is met only by callers that stand very deep themselves."""
+    if isinstance(error, RecursionError):
+        return ExpressionError("nested too deeply", source, 0)
+    return error.within(source)
