@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from fastapi import FastAPI
 
-from control_plane.web import catalog, files, fleet, health, output, refusals, runs
+from control_plane.web import catalog, dashboard, files, fleet, health, output, refusals, runs
 from control_plane.web.calls import Services
 from control_plane.web.guard import LOOPBACK, Guard
 
@@ -30,5 +30,6 @@ def create(services: Services, *, token: str, version: str = "", hosts: Iterable
     refusals.install(app)
     for part in PARTS:
         app.include_router(part.router(services))
+    app.include_router(dashboard.router(services, token))
     app.add_middleware(Guard, token=token, hosts=hosts)
     return app

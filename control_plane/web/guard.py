@@ -31,7 +31,7 @@ LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Frame-Options": "DENY",
@@ -67,7 +67,7 @@ class Guard:
         answer = _Answer(send)
         refusal = self._refusal(scope, Headers(scope=scope))
         if refusal is not None:
-            await answer.refuse(refusal)
+            await (answer.send_to_login() if _is_page(scope, refusal) else answer.refuse(refusal))
             return
         try:
             await self._app(scope, _Bounded(receive), answer)
@@ -140,6 +140,11 @@ class _Answer:
                 headers.setdefault(name, value)
         await self._send(message)
 
+    async def send_to_login(self) -> None:
+        """Show the login instead."""
+        await self({"type": "http.response.start", "status": 303, "headers": [(b"location", b"/login")]})
+        await self({"type": "http.response.body", "body": b""})
+
     async def refuse(self, refusal: Refusal) -> None:
         """Say so, where nothing was said yet; else the answer stays cut off, which its reader notices."""
         if self._begun:
@@ -150,6 +155,12 @@ class _Answer:
             headers.append((b"www-authenticate", b"Bearer"))
         await self({"type": "http.response.start", "status": refusal.status, "headers": headers})
         await self({"type": "http.response.body", "body": body})
+
+
+def _is_page(scope: Scope, refusal: Refusal) -> bool:
+    """Whether a browser that has not logged in asks for a page."""
+    wants = Headers(scope=scope).get("accept", "")
+    return refusal is _NO_TOKEN and scope["method"] == "GET" and "text/html" in wants
 
 
 def cookie_token(header: str) -> str:
