@@ -1,7 +1,7 @@
 """One program of the embedded system: started, heard until it is ready, watched, stopped.
 
-A program says that it is ready by one line of JSON on standard output; everything else that it says goes to its log file.
-Called by muster.local.system.
+A program says that it is ready by one line of JSON on standard output; everything else that it says goes to its log
+file. Called by muster.local.system.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Program:
     async def start(
         cls, name: str, command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None
     ) -> Program:
-        """Start ``command`` in a session of its own, so that a Ctrl-C reaches the supervisor alone, which then stops the rest in order."""
+        """Start ``command`` in a session of its own, so that a Ctrl-C reaches the supervisor alone, which then stops
+        the rest in order."""
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as sink:
             process = await asyncio.create_subprocess_exec(

@@ -1,7 +1,9 @@
-"""The embedded system as a whole: a control plane and agents, started in order, watched, started again when they die, stopped in order.
+"""The embedded system as a whole: a control plane and agents, started in order, watched, started again when they die,
+stopped in order.
 
-Called by ``muster up`` and by the whole-system tests, which also kill its programs on purpose. Agents are invited and joined over the same enrolment as
-in a fleet; ports are chosen once for a state directory and kept, since agents remember where their control plane is.
+Called by ``muster up`` and by the whole-system tests, which also kill its programs on purpose. Agents are invited and
+joined over the same enrolment as in a fleet; ports are chosen once for a state directory and kept, since agents
+remember where their control plane is.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ class StartFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LocalAgent:
-    """An agent of the embedded system. ``references`` holds its ``secrets/NAME/KEY`` and ``configmaps/NAME/KEY`` files."""
+    """An agent of the embedded system. ``references`` holds its ``secrets/NAME/KEY`` and ``configmaps/NAME/KEY``
+    files."""
 
     name: str
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -64,9 +67,12 @@ class LocalSystem:
             async with asyncio.TaskGroup() as group:
                 for agent in agents:
                     group.create_task(system.start_agent(agent))
-        except* (ProgramFailed, ClientError, OSError) as errors:
+        except BaseException as error:
             await system.stop()
-            raise StartFailed(str(_first(errors))) from None
+            cause = _first(error)
+            if isinstance(cause, ProgramFailed | ClientError | OSError):
+                raise StartFailed(str(cause)) from None
+            raise
         return system
 
     async def start_control_plane(self) -> None:
@@ -87,7 +93,7 @@ class LocalSystem:
     async def start_agent(self, agent: LocalAgent) -> None:
         """Join where it has not joined yet, then run; returns when it is connected."""
         home = self.state.agent(agent.name)
-        if not (home / "identity").exists():
+        if not (home / "identity.json").exists():
             await self._join(agent, home)
         references = agent.references.absolute() if agent.references else home / "references"
         program = await Program.start(
@@ -163,8 +169,7 @@ def _ports(path: Path) -> dict[str, int]:
     return ports
 
 
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    error: BaseException = errors
+def _first(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
