@@ -60,9 +60,12 @@ class _Pipe:
 class Console:
     """One step's standard output and error."""
 
-    def __init__(self) -> None:
-        out, self.stdout = _pipe()
-        err, self.stderr = _pipe()
+    def __init__(self, reading: tuple[int, int] | None = None) -> None:
+        """``reading``: the ends of pipes that somebody else writes into; without it, pipes of its own."""
+        if reading is None:
+            (out, self.stdout), (err, self.stderr) = _pipe(), _pipe()
+        else:
+            (out, err), self.stdout, self.stderr = reading, -1, -1
         self._pipes = {out: _Pipe(Stream.STDOUT, out), err: _Pipe(Stream.STDERR, err)}
         self._ready = select.epoll()
         for pipe in self._pipes.values():
@@ -79,7 +82,8 @@ class Console:
     def handed_over(self) -> None:
         """The step has its ends: close ours, so that its end is seen."""
         for descriptor in (self.stdout, self.stderr):
-            os.close(descriptor)
+            if descriptor >= 0:
+                os.close(descriptor)
 
     def wake(self) -> None:
         """End a ``wait``."""

@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError, Message
 from agent.ports.conductor import (
     Attach,
     Attached,
+    ContainerGone,
     FileChunk,
     FileData,
     FileOffered,
@@ -96,6 +97,9 @@ def _to(message: ToConductor) -> wire.ToConductor:
             return wire.ToConductor(file_refused=refused)
         case SecretValues(values):
             return wire.ToConductor(secrets=wire.SecretValues(values=values))
+        case ContainerGone(container, reason, final):
+            gone = wire.ContainerGone(container=container, reason=checks.sentence(reason), final=final)
+            return wire.ToConductor(container_gone=gone)
         case _:
             assert_never(message)
 
@@ -125,6 +129,9 @@ def decode_to(content: bytes) -> ToConductor:
             return FileRefused(refused.file, checks.text("a reason", refused.reason), refused.again)
         case "secrets":
             return SecretValues(checks.texts("secrets", message.secrets.values))
+        case "container_gone":
+            gone = message.container_gone
+            return ContainerGone(gone.container, checks.text("a reason", gone.reason), gone.final)
         case None:
             raise WireError("a message to the conductor that this version does not know")
         case unknown:

@@ -27,7 +27,7 @@ from agent.conductor.server import BUFFER, Server
 from agent.conductor.stage import Surroundings
 from agent.conductor.terms import BUNDLE, JOURNAL, LOCK, SOCKET, WORKSPACE, Terms
 from agent.conductor.workspace import Isolation, Layout, Workspace, prepare
-from agent.ports.conductor import SecretValues
+from agent.ports.conductor import ContainerGone, SecretValues
 from workflow.journal import AttemptFinished, AttemptStarted, Directive, Stop
 from workflow.plan.encode import BadPlan, from_bytes
 from workflow.plan.nodes import Clone, FetchTarball, Plan, Run, WriteFiles, leaves
@@ -69,7 +69,7 @@ async def _conducted(terms: Terms, folder: Path, listening: socket.socket) -> No
     bundle = decode_to((folder / BUNDLE).read_bytes())
     assert isinstance(bundle, Bundle)
     journal, exchange = Journal(folder / JOURNAL), Exchange()
-    conductor = _Conductor(terms)
+    conductor = Attendance(terms.alone)
     server = Server(bundle.attempt, journal, exchange, conductor)
     await journal.write(AttemptStarted(now(), f"muster {terms.version}".strip(), terms.host))
     listener = await asyncio.start_unix_server(server.accept, sock=listening, limit=BUFFER)
@@ -88,7 +88,7 @@ class _Parts:
 
     journal: Journal
     exchange: Exchange
-    conductor: _Conductor
+    conductor: Attendance
 
 
 async def _executed(terms: Terms, bundle: Bundle, parts: _Parts) -> None:
@@ -131,12 +131,12 @@ def private_names(plan: Plan) -> tuple[str, ...]:
     return (*PRIVATE, *fresh)
 
 
-class _Conductor:
+class Attendance:
     """Who hears the server: passes on to the host, and watches whether anybody is there."""
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, patience: int) -> None:
         self.release = asyncio.Event()
-        self._patience = terms.alone
+        self._patience = patience
         self._host: Host | None = None
         self._early: list[Directive] = []
         self._values: SecretValues | None = None
@@ -162,6 +162,9 @@ class _Conductor:
         self._values = values
         if self._host is not None:
             self._host.entrusted(values)
+
+    def bereft(self, gone: ContainerGone) -> None:
+        """Processes of this machine are in no container."""
 
     def released(self) -> None:
         self.release.set()

@@ -12,6 +12,8 @@ _NAMED = 10
 
 def notices(plan: Plan, place: Place) -> Iterator[str]:
     """Sentences, one line each."""
+    if place.contained:
+        return
     runs = [step.body for step in leaves(plan.steps) if isinstance(step.body, Run)]
     images = list(dict.fromkeys(run.container.image for run in runs if run.container.image))
     if images:

@@ -11,7 +11,9 @@ from pathlib import Path
 from signal import Signals
 from typing import Protocol, TypeVar
 
+from agent.conductor.console import Console
 from agent.conductor.processes import Command, Process
+from workflow.plan.nodes import Container
 
 T = TypeVar("T")
 
@@ -31,12 +33,26 @@ class Place(Protocol):
         """A sentence for the user on what is not as in a pod; empty where nothing is to be said."""
         ...
 
+    @property
+    def contained(self) -> bool:
+        """Whether each step runs in a container of its image, with its resources."""
+        ...
+
+    @property
+    def private(self) -> Path:
+        """A directory for this program's own helpers, which steps do not see where that can be had."""
+        ...
+
     def inside(self, path: str) -> Path:
         """Where ``work`` finds what steps call ``path`` (absolute)."""
         ...
 
     def outside(self, path: str) -> Path:
         """Where this program, outside of ``work``, finds what steps call ``path`` (absolute)."""
+        ...
+
+    def reached(self, path: Path) -> Path:
+        """Where this program, outside of ``work``, finds what ``work`` found at ``path``."""
         ...
 
     def spelt(self, text: str) -> str:
@@ -49,6 +65,18 @@ class Place(Protocol):
 
     async def work(self, job: Callable[[], T]) -> T:
         """Do blocking work on the steps' files. One at a time."""
+        ...
+
+    async def ready(self, ref: str) -> str:
+        """Wait until a process of the step can be started; the directory in which one runs that names none."""
+        ...
+
+    def command(self, ref: str, container: Container) -> tuple[str, ...]:
+        """What a step runs that names neither shell nor command; nothing where that is not known."""
+        ...
+
+    def console(self) -> Console:
+        """Pipes for what the next process prints that ``start`` begins."""
         ...
 
     async def start(self, command: Command) -> Process:

@@ -25,6 +25,8 @@ class Command:
     directory: str
     stdout: int
     stderr: int
+    ref: str = ""
+    """The step that it belongs to: in a pod, this chooses the container."""
     pass_fds: Sequence[int] = field(default_factory=tuple)
 
 
@@ -113,6 +115,8 @@ class Process:
 
     pid: int
     exited: asyncio.Future[int]
+    words: list[str] = field(default_factory=list)
+    """What is known of a death from outside, once it has ended."""
 
 
 def _has_children() -> bool:

@@ -18,6 +18,7 @@ from agent.conductor.journal import Journal
 from agent.ports.conductor import (
     Attach,
     Attached,
+    ContainerGone,
     FileData,
     FileRefused,
     FileTaken,
@@ -44,6 +45,10 @@ class Hearer(Protocol):
 
     def entrusted(self, values: SecretValues) -> None:
         """The values of secrets."""
+        ...
+
+    def bereft(self, gone: ContainerGone) -> None:
+        """A step's container is gone."""
         ...
 
     def released(self) -> None:
@@ -138,6 +143,8 @@ class Server:
                 self._hearer.told(message)
             case SecretValues():
                 self._hearer.entrusted(message)
+            case ContainerGone():
+                self._hearer.bereft(message)
             case FileTaken() | FileData() | FileRefused():
                 self._exchange.answered(message)
             case Release():

@@ -23,9 +23,11 @@ from signal import Signals
 from typing import TypeVar
 
 from agent.conductor import linux
+from agent.conductor.console import Console
 from agent.conductor.linux import Mount, New
 from agent.conductor.place import PRIVATE
 from agent.conductor.processes import Command, Process, Processes, start
+from workflow.plan.nodes import Container
 
 T = TypeVar("T")
 
@@ -139,6 +141,14 @@ class Workspace:
             f"directories below {self._layout.folder}, and paths in scripts and values are rewritten."
         )
 
+    @property
+    def contained(self) -> bool:
+        return False
+
+    @property
+    def private(self) -> Path:
+        return self._layout.folder
+
     def inside(self, path: str) -> Path:
         return Path(path) if self._isolation is Isolation.NAMESPACES else self.outside(path)
 
@@ -147,6 +157,9 @@ class Workspace:
         if len(parts) > 1 and parts[1] in self._layout.private:
             return self._layout.own(parts[1]).joinpath(*parts[2:])
         return Path(path)
+
+    def reached(self, path: Path) -> Path:
+        return self.outside(str(path)) if self._isolation is Isolation.NAMESPACES else path
 
     def spelt(self, text: str) -> str:
         if self._isolation is Isolation.NAMESPACES:
@@ -159,6 +172,15 @@ class Workspace:
 
     async def work(self, job: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, job)
+
+    async def ready(self, ref: str) -> str:
+        return "/data"
+
+    def command(self, ref: str, container: Container) -> tuple[str, ...]:
+        return ()
+
+    def console(self) -> Console:
+        return Console()
 
     async def start(self, command: Command) -> Process:
         def begin() -> int:

@@ -71,7 +71,16 @@ class SecretValues:
     values: Mapping[str, str] = field(default_factory=dict)
 
 
-ToConductor = Attach | Bundle | Stored | Directive | Release | FileTaken | FileData | FileRefused | SecretValues
+@dataclass(frozen=True, slots=True)
+class ContainerGone:
+    """In a pod: what the cluster says of a step's container that ended or never came up. ``final``: it will not run (again)."""
+
+    container: str
+    reason: str
+    final: bool = False
+
+
+ToConductor = Attach | Bundle | Stored | Directive | Release | FileTaken | FileData | FileRefused | SecretValues | ContainerGone
 
 # --- from the conductor ------------------------------------------------------------------------------------------
 

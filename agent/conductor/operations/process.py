@@ -9,7 +9,7 @@ import asyncio
 import os
 import posixpath
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,12 +44,13 @@ class _Prepared:
 
 async def run_process(stage: Stage, operation: Run) -> tuple[Outcome, Mapping[str, str]]:
     """Run it to its end; how it ended, and its outputs. Raises ``Failure`` where it cannot be started."""
-    prepared = await stage.place.work(lambda: _prepared(stage, operation))
-    console = Console()
+    base = await stage.place.ready(stage.ref)
+    prepared = await stage.place.work(lambda: _prepared(stage, operation, base))
+    console = stage.place.console()
     try:
         try:
             process = await stage.place.start(
-                Command(prepared.argv, prepared.env, prepared.directory, console.stdout, console.stderr)
+                Command(prepared.argv, prepared.env, prepared.directory, console.stdout, console.stderr, stage.ref)
             )
         except OSError as problem:
             raise Failure(_not_started(prepared, problem)) from None
@@ -61,26 +62,27 @@ async def run_process(stage: Stage, operation: Run) -> tuple[Outcome, Mapping[st
     outputs = await stage.place.work(lambda: _outputs(stage))
     for notice in outputs[1]:
         await stage.printed.say(notice)
-    return _outcome(code), outputs[0]
+    return _outcome(code, process.words), outputs[0]
 
 
-def directory_of(container: Container, texts: Texts) -> str:
+def directory_of(container: Container, texts: Texts, base: str = DIRECTORY) -> str:
     """The working directory as an absolute path of the steps."""
-    return posixpath.normpath(posixpath.join(DIRECTORY, texts.maybe(container.working_dir) or ""))
+    return posixpath.normpath(posixpath.join(base, texts.maybe(container.working_dir) or ""))
 
 
-def _prepared(stage: Stage, operation: Run) -> _Prepared:
+def _prepared(stage: Stage, operation: Run, base: str) -> _Prepared:
     """In the workspace's thread: texts filled in, last outputs removed, a long script put into a file."""
     place, container = stage.place, operation.container
     env = environment(stage, container)
-    directory = directory_of(container, Texts(stage.names, env, stage.around.values))
+    directory = directory_of(container, Texts(stage.names, env, stage.around.values), base)
     texts = Texts(stage.names, env, stage.around.values, directory=directory, inside=place.inside)
     _clear_outputs(place.inside(OUTPUTS))
     shown = {name: place.spelt(value) for name, value in env.items()}
     if operation.script is not None:
         script = HEADER + place.spelt(texts.text(operation.script))
         return _Prepared(_shell(stage, script), shown, directory)
-    argv = [*texts.many(container.command or ()), *texts.many(container.args or ())]
+    own = stage.place.command(stage.ref, container) if not container.command else ()
+    argv = [*(own or texts.many(container.command or ())), *texts.many(container.args or ())]
     if not argv or not argv[0]:
         raise Failure("there is no command to run: a local process has no image whose own command it could use")
     return _Prepared(tuple(map(place.spelt, argv)), shown, directory)
@@ -130,14 +132,14 @@ async def _followed(stage: Stage, console: Console, process: Process) -> int:
     return code
 
 
-def _outcome(code: int) -> Outcome:
+def _outcome(code: int, words: Sequence[str] = ()) -> Outcome:
     if code >= 0:
         return Exited(code)
     try:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
-    return Killed(-code, f"the process was killed by {name}")
+    return Killed(-code, words[0] if words else f"the process was killed by {name}")
 
 
 def _not_started(prepared: _Prepared, problem: OSError) -> str:

@@ -41,6 +41,7 @@ class ToConductor(_message.Message):
     FILE_DATA_FIELD_NUMBER: _builtins.int
     FILE_REFUSED_FIELD_NUMBER: _builtins.int
     SECRETS_FIELD_NUMBER: _builtins.int
+    CONTAINER_GONE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def attach(self) -> Global___Attach: ...
     @_builtins.property
@@ -59,6 +60,8 @@ class ToConductor(_message.Message):
     def file_refused(self) -> Global___FileRefused: ...
     @_builtins.property
     def secrets(self) -> Global___SecretValues: ...
+    @_builtins.property
+    def container_gone(self) -> Global___ContainerGone: ...
     def __init__(
         self,
         *,
@@ -71,12 +74,13 @@ class ToConductor(_message.Message):
         file_data: Global___FileData | None = ...,
         file_refused: Global___FileRefused | None = ...,
         secrets: Global___SecretValues | None = ...,
+        container_gone: Global___ContainerGone | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attach", b"attach", "bundle", b"bundle", "directive", b"directive", "file_data", b"file_data", "file_refused", b"file_refused", "file_taken", b"file_taken", "message", b"message", "release", b"release", "secrets", b"secrets", "stored", b"stored"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attach", b"attach", "bundle", b"bundle", "container_gone", b"container_gone", "directive", b"directive", "file_data", b"file_data", "file_refused", b"file_refused", "file_taken", b"file_taken", "message", b"message", "release", b"release", "secrets", b"secrets", "stored", b"stored"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attach", b"attach", "bundle", b"bundle", "directive", b"directive", "file_data", b"file_data", "file_refused", b"file_refused", "file_taken", b"file_taken", "message", b"message", "release", b"release", "secrets", b"secrets", "stored", b"stored"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attach", b"attach", "bundle", b"bundle", "container_gone", b"container_gone", "directive", b"directive", "file_data", b"file_data", "file_refused", b"file_refused", "file_taken", b"file_taken", "message", b"message", "release", b"release", "secrets", b"secrets", "stored", b"stored"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["attach", "bundle", "stored", "directive", "release", "file_taken", "file_data", "file_refused", "secrets"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["attach", "bundle", "stored", "directive", "release", "file_taken", "file_data", "file_refused", "secrets", "container_gone"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -267,6 +271,35 @@ class SecretValues(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SecretValues: _TypeAlias = SecretValues  # noqa: Y015
+
+@_typing.final
+class ContainerGone(_message.Message):
+    """In a pod: what the cluster says of a step's container that ended or never came up. `final`: it will not run (again). Repeated, it
+    changes nothing.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTAINER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FINAL_FIELD_NUMBER: _builtins.int
+    container: _builtins.str
+    reason: _builtins.str
+    final: _builtins.bool
+    def __init__(
+        self,
+        *,
+        container: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        final: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["container", b"container", "final", b"final", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContainerGone: _TypeAlias = ContainerGone  # noqa: Y015
 
 @_typing.final
 class FileOffer(_message.Message):

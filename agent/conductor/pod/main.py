@@ -1,0 +1,160 @@
+"""A conductor in a pod, from its first entry to its release. ``python -m agent.conductor.pod FOLDER``: FOLDER is where
+the kubelet laid down terms, bundle and key.
+
+Like agent.conductor.main, it must not know the control plane, gRPC or Kubernetes. Started a second time in the same pod
+(the first was killed), it begins nothing again: it serves what its predecessor wrote and ends the attempt, so that no
+word is lost and the reason is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.conductor.clock import now
+from agent.conductor.exchange import Exchange
+from agent.conductor.frames import decode_to
+from agent.conductor.host import Host
+from agent.conductor.journal import Journal, left
+from agent.conductor.main import Attendance
+from agent.conductor.pod.echo import EchoingJournal
+from agent.conductor.pod.gate import Gate
+from agent.conductor.pod.listening import server_context
+from agent.conductor.pod.place import PodPlace
+from agent.conductor.pod.script import PIPES
+from agent.conductor.pod.terms import BUNDLE, TERMS, PodTerms
+from agent.conductor.pod.values import laid_down
+from agent.conductor.processes import Processes
+from agent.conductor.server import BUFFER, Server
+from agent.conductor.stage import Surroundings
+from agent.ports.conductor import ContainerGone, SecretValues
+from workflow.journal import AttemptFinished, AttemptStarted, Directive, Stop
+from workflow.plan.encode import BadPlan, from_bytes
+from workflow.session import MAX_MESSAGE, Bundle
+from workflow.states import ExecutionState
+
+_MAX_BUNDLE = 4 * MAX_MESSAGE
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the parts of one conductor share."""
+
+    terms: PodTerms
+    bundle: Bundle
+    journal: Journal
+    exchange: Exchange
+    attendance: PodAttendance
+    gates: dict[str, Gate]
+
+
+class PodAttendance(Attendance):
+    """Who hears the server, in a pod: also what the cluster says of the steps' containers."""
+
+    def __init__(self, patience: int, gates: dict[str, Gate]) -> None:
+        super().__init__(patience)
+        self._gates = gates
+
+    def bereft(self, gone: ContainerGone) -> None:
+        if gate := self._gates.get(gone.container):
+            gate.gone(gone.reason, final=gone.final)
+
+
+def main() -> None:
+    """The program."""
+    os.umask(0o002)  # what it lays down for the steps is their group's too
+    asyncio.run(conduct(Path(sys.argv[1])))
+
+
+async def conduct(folder: Path) -> None:
+    """Run the conductor whose terms lie in ``folder`` to its end."""
+    terms = PodTerms.from_json((folder / TERMS).read_text())
+    bundle = _bundle(folder)
+    lay_pipes(terms)
+    before = Path(terms.own) / "journal"
+    again = before.exists()
+    journal: Journal = _taken_over(terms, before) if again else EchoingJournal(before)
+    gates = {} if again else {name: Gate(name, terms.gates / name) for name in sorted(set(terms.containers.values()))}
+    attendance, exchange = PodAttendance(terms.alone, gates), Exchange()
+    server = Server(bundle.attempt, journal, exchange, attendance)
+    if not again:
+        await journal.write(AttemptStarted(now(), f"muster {terms.version}".strip(), terms.host))
+    listener = await asyncio.start_server(
+        server.accept, None, terms.port, ssl=server_context(folder), limit=BUFFER, ssl_handshake_timeout=10
+    )
+    async with asyncio.TaskGroup() as tasks:
+        watch = tasks.create_task(attendance.watch())
+        if again:
+            words = "the conductor was started again: it, or its container, had been killed"
+            await journal.write(AttemptFinished(now(), ExecutionState.ABORTED, words))
+        else:
+            await _executed(_Parts(terms, bundle, journal, exchange, attendance, gates))
+        await attendance.release.wait()
+        watch.cancel()
+    listener.close()
+    journal.close()
+
+
+def lay_pipes(terms: PodTerms) -> None:
+    """Make what is missing of the gates' pipes and of the steps' directories."""
+    for name in set(terms.containers.values()):
+        folder = terms.gates / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for pipe in PIPES:
+            with suppress(FileExistsError):
+                os.mkfifo(folder / pipe)
+                (folder / pipe).chmod(0o666)
+    for path in (Path(terms.work) / "spool", Path(terms.shared[1]) / "outputs", Path(terms.own) / "private"):
+        path.mkdir(parents=True, exist_ok=True)
+        with suppress(PermissionError):
+            path.chmod(0o777)
+
+
+def _bundle(folder: Path) -> Bundle:
+    unpacker = zlib.decompressobj()
+    bundle = decode_to(unpacker.decompress((folder / BUNDLE).read_bytes(), _MAX_BUNDLE))
+    assert isinstance(bundle, Bundle)
+    return bundle
+
+
+def _taken_over(terms: PodTerms, before: Path) -> Journal:
+    """The predecessor's journal, written out anew as far as it is whole."""
+    number = 1
+    while (folder := Path(terms.own) / f"journal-{number}").exists():
+        before, number = folder, number + 1
+    journal = Journal(folder)
+    first = min((int(path.name) for path in before.glob("[0-9]*")), default=1)
+    journal.last = journal.acknowledged = first - 1
+    for record in left(before, first - 1):
+        if not isinstance(record.entry, AttemptFinished):
+            journal.append(record.entry)
+    return journal
+
+
+async def _executed(parts: _Parts) -> None:
+    """Run the plan to the journal's last entry."""
+    terms, bundle = parts.terms, parts.bundle
+    try:
+        plan = from_bytes(bundle.plan)
+    except BadPlan as problem:
+        await parts.journal.write(AttemptFinished(now(), ExecutionState.ABORTED, str(problem)))
+        return
+    processes = Processes(alone=os.getpid() == 1)
+    place = PodPlace(terms, parts.gates, processes)
+    values = laid_down(Path(terms.values), terms.fields, os.environ)
+    shell = (f"{terms.tools}/sh",)
+    around = Surroundings(bundle.attempt, place, parts.journal, parts.exchange, {}, shell, values)
+    host = Host(plan, bundle, around)
+    host.entrusted(SecretValues(values))
+    told: list[Directive] = [Stop(ExecutionState.ABORTED, "the pod was told to end: deleted, evicted or preempted")]
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: parts.attendance.told(told[0]))
+    parts.attendance.serve(host)
+    await host.run()
+    await place.end_all()
+    place.close()
