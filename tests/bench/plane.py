@@ -1,7 +1,7 @@
 """A control plane as a process of its own, with agents that are enrolled already.
 
-Used by the benchmarks that simulate agents. The agents' certificates are made by the same services before the control plane starts, since a thousand enrolments
-over HTTPS are not what is measured.
+Used by the benchmarks that simulate agents. The agents' certificates are made by the same services before the control
+plane starts, since a thousand enrolments over HTTPS are not what is measured.
 """
 
 from __future__ import annotations
