@@ -100,7 +100,11 @@ class LocalSystem:
             agent.name,
             [sys.executable, "-m", "agent", "run", "--state", str(home)],
             log=self.state.log(agent.name),
-            environment={"MUSTER_AGENT_REFERENCES": str(references), **agent.environment},
+            environment={
+                "MUSTER_AGENT_REFERENCES": str(references),
+                "MUSTER_AGENT_ON_STOP": "end",
+                **agent.environment,
+            },
         )
         self._programs[agent.name] = program
         await program.ready()

@@ -56,7 +56,11 @@ def agent_environment(tmp_path_factory: pytest.TempPathFactory, repository: Path
     config.write_text(
         f'[url "file://{repository}"]\n\tinsteadOf = https://github.com/your-org/ai-generated-ui\n[safe]\n\tdirectory = *\n'
     )
-    return {"PATH": f"{HERE / 'bin'}:{os.environ['PATH']}", "GIT_CONFIG_GLOBAL": str(config)}
+    return {
+        "PATH": f"{HERE / 'bin'}:{os.environ['PATH']}",
+        "GIT_CONFIG_GLOBAL": str(config),
+        "MUSTER_AGENT_PASS_ENV": "GIT_CONFIG_GLOBAL",
+    }
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
