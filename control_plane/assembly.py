@@ -99,7 +99,7 @@ async def _start(settings: Settings, version: str, stack: AsyncExitStack) -> Rea
         enrol=f"https://{_shown(settings.host)}:{enrol_socket.getsockname()[1]}",
     )
     enrolment = Enrolment(store, authority, signals, clock, Address(ready.grpc, ready.enrol))
-    artifacts = Artifacts(store, blobs)
+    artifacts = Artifacts(store, blobs, clock)
     token = await asyncio.to_thread(_token, state / "token")
     queries = Queries(store, house.sessions)
     app = people.create(

@@ -1,22 +1,23 @@
 """Files of executions: who may store and read which, within which bounds.
 
-Called by control_plane.rpc (agents) and control_plane.web (people). An artifact is invisible until services.progress
-applied its ArtifactStored entry, which it does after ``check``; here only bytes arrive. Knows nothing of gRPC or
-HTTP.
+Called by control_plane.rpc (agents), services.queries and control_plane.web (people). An artifact is shown when both
+hold: its bytes arrived here, complete and by whom may bring them (then its row is written), and the journal says that
+the step stored it. Knows nothing of gRPC or HTTP.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from control_plane.ports.blobs import Blobs
+from control_plane.ports.blobs import Blobs, Upload
+from control_plane.ports.clock import Clock
 from control_plane.ports.records import ArtifactRow, ExecutionRow
 from control_plane.ports.store import Store, Unit
 from workflow.filenames import BadName, Names, artifact_name
-from workflow.identifiers import AgentName, Attempt, ExecutionId
+from workflow.identifiers import AgentName, Attempt, ExecutionId, StepRef
 from workflow.session import Fenced, FileKind, FileOffer, FilePosition
 
 MAX_CHUNK: Final = 1024 * 1024
@@ -25,8 +26,13 @@ MAX_TALLIES: Final = 1000
 """Attempts whose offers are remembered; older ones are read again from the store."""
 
 
+MAX_TICKET: Final = 2048
+"""Characters of what an upload is called to its agent."""
+ARTIFACT_STORED: Final = "artifact_stored"
 TRANSFER_STORED: Final = "transfer_stored"
-"""The kind of the entries that offer files to a parent (workflow.entries)."""
+"""The kinds of the entries that show an artifact, and that offer files to a parent (workflow.entries)."""
+
+_KINDS: Final = frozenset(FileKind)
 
 
 class BadOffer(ValueError):
@@ -76,9 +82,10 @@ class Tally:
 class Artifacts:
     """See the module."""
 
-    def __init__(self, store: Store, blobs: Blobs, quotas: Quotas | None = None) -> None:
+    def __init__(self, store: Store, blobs: Blobs, clock: Clock, quotas: Quotas | None = None) -> None:
         self._store = store
         self._blobs = blobs
+        self._clock = clock
         self._quotas = quotas or Quotas()
         self._tallies: OrderedDict[Attempt, Tally] = OrderedDict()
 
@@ -92,13 +99,13 @@ class Artifacts:
             upload = await self._blobs.begin(offer.digest, offer.size)
         except ValueError as error:
             raise BadOffer(f"{offer.name[:80]!r}: {error}") from error
-        return FilePosition(_ticket(offer.attempt, upload.id), upload.offset, upload.complete)
+        return await self._told(offer, upload)
 
     async def append(self, agent: AgentName, upload: str, offset: int, data: bytes) -> FilePosition:
         """Add bytes. Raises Fenced, NotYours, NoSuchUpload, BadOffer (a gap, too much), DigestMismatch,
         BlobsUnavailable."""
-        attempt, inner = _read_ticket(upload)
-        await self._held(agent, attempt)
+        inner, offer = _read_ticket(upload)
+        await self._held(agent, offer.attempt)
         if len(data) > MAX_CHUNK:
             raise BadOffer(f"a piece of {len(data)} bytes came; at most {MAX_CHUNK} are allowed")
         try:
@@ -107,7 +114,10 @@ class Artifacts:
             raise NoSuchUpload(upload) from None
         except ValueError as error:
             raise BadOffer(str(error)) from error
-        return FilePosition(upload, position.offset, position.complete)
+        if position.complete:
+            offer = replace(offer, size=position.size, digest=position.digest)
+            await self._count(offer)
+        return await self._told(offer, position)
 
     async def download(self, agent: AgentName, attempt: Attempt, digest: str, offset: int = 0) -> AsyncIterator[bytes]:
         """A file that a parent handed to this execution, or that a child of it offers. Raises Fenced, NotYours."""
@@ -120,25 +130,11 @@ class Artifacts:
         except KeyError:
             raise NotYours(f"the file {digest[:80]} is gone") from None
 
-    # --- the progress service ---
-
-    async def check(self, offer: FileOffer) -> None:
-        """Whether a file that a journal says is stored may be shown: name, quotas, and its bytes are there. Raises
-        BadOffer."""
-        await self._count(offer)
-        try:
-            size = await self._blobs.size(offer.digest)
-        except ValueError as error:
-            raise BadOffer(str(error)) from error
-        if size != offer.size:
-            found = "nothing is" if size is None else f"{size} bytes are"
-            raise BadOffer(f"{offer.name[:80]!r} was to have {offer.size} bytes; {found} there")
-
     # --- people ---
 
     async def find(self, execution: ExecutionId, name: str) -> ArtifactRow | None:
         """The artifact of this name, of the newest attempt that stored one."""
-        rows = await self._store.read(lambda unit: unit.entries.artifacts(execution))
+        rows = await self._store.read(lambda unit: shown(unit, execution))
         return max((row for row in rows if row.name == name), key=lambda row: row.attempt, default=None)
 
     def read(self, digest: str, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
@@ -146,6 +142,14 @@ class Artifacts:
         return self._blobs.read(digest, offset, length)
 
     # --- inside ---
+
+    async def _told(self, offer: FileOffer, upload: Upload) -> FilePosition:
+        """What the agent is told; of a complete artifact the row is written first."""
+        if upload.complete and offer.kind is FileKind.ARTIFACT:
+            attempt, now = offer.attempt, self._clock.now()
+            row = ArtifactRow(attempt.execution, attempt.number, offer.ref, offer.name, offer.size, offer.digest, now)
+            await self._store.write(lambda unit: unit.entries.add_artifact(row))
+        return FilePosition(_ticket(offer, upload.id), upload.offset, upload.complete)
 
     async def _held(self, agent: AgentName, attempt: Attempt) -> ExecutionRow:
         row = await self._store.read(lambda unit: unit.executions.get(attempt.execution))
@@ -195,13 +199,25 @@ def _readable(unit: Unit, row: ExecutionRow) -> set[str]:
     return digests
 
 
-def _ticket(attempt: Attempt, upload: str) -> str:
-    return f"{attempt.execution}/{attempt.number}/{upload}"
+def shown(unit: Unit, execution: ExecutionId) -> tuple[ArtifactRow, ...]:
+    """The artifacts of all attempts whose bytes are here and of which the journal says that they were stored."""
+    entries = [entry for entry in unit.entries.of(execution) if entry.kind == ARTIFACT_STORED]
+    said = {(entry.attempt.number, entry.body.get("name"), entry.body.get("digest")) for entry in entries}
+    rows = unit.entries.artifacts(execution) if said else ()
+    return tuple(row for row in rows if (row.attempt, row.name, row.digest) in said)
 
 
-def _read_ticket(ticket: str) -> tuple[Attempt, str]:
-    execution, _, rest = ticket.partition("/")
-    number, _, upload = rest.partition("/")
-    if not number.isdecimal() or not upload or len(ticket) > MAX_CHUNK // 1024:
+def _ticket(offer: FileOffer, upload: str) -> str:
+    """What an upload is called to its agent: all that must be known of it, so that it outlives a restart."""
+    attempt = offer.attempt
+    return f"{attempt.execution}/{attempt.number}/{upload}/{offer.kind.value}/{offer.ref}/{offer.name}"
+
+
+def _read_ticket(ticket: str) -> tuple[str, FileOffer]:
+    """The upload as the blobs call it, and its offer without size and digest. Nothing of it is believed."""
+    parts = ticket.split("/", 5)
+    if len(ticket) > MAX_TICKET or len(parts) < 6 or not parts[1].isdecimal() or parts[3] not in _KINDS:
         raise NoSuchUpload(ticket[:80])
-    return Attempt(ExecutionId(execution), int(number)), upload
+    execution, number, upload, kind, ref, name = parts
+    attempt = Attempt(ExecutionId(execution), int(number))
+    return upload, FileOffer(attempt, StepRef(ref), name, 0, "", FileKind(kind))

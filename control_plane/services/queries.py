@@ -23,7 +23,8 @@ from control_plane.ports.records import (
     RunRow,
 )
 from control_plane.ports.store import Store, Unit
-from control_plane.services.steps import folded, skeleton
+from control_plane.services.artifacts import shown
+from control_plane.services.steps import Skeleton, skeleton, viewed
 from workflow.entries import from_data
 from workflow.identifiers import AgentName, ExecutionId
 from workflow.plan.encode import from_bytes
@@ -65,7 +66,7 @@ class Queries:
     def __init__(self, store: Store, presence: Presence) -> None:
         self._store = store
         self._presence = presence
-        self._plans: dict[ExecutionId, tuple[StepView, ...]] = {}
+        self._plans: dict[ExecutionId, Skeleton] = {}
 
     async def run(self, run: str) -> RunView | None:
         """A run by id or name, with its executions and their steps."""
@@ -138,7 +139,7 @@ class Queries:
             return tuple(
                 artifact_view(artifact, execution, fleet)
                 for execution in unit.executions.of_run(row.id)
-                for artifact in unit.entries.artifacts(execution.id)
+                for artifact in shown(unit, execution.id)
                 if artifact.attempt == execution.attempt
             )
 
@@ -202,18 +203,20 @@ class Queries:
     def _execution(self, unit: Unit, row: ExecutionRow, fleet: Fleet, place: Position | None = None) -> ExecutionView:
         entries = unit.entries.of(row.id, row.attempt) if row.attempt else ()
         told = (entry for entry in entries if place is None or _position(entry) <= place)
-        steps = folded(self._skeleton(unit, row.id), (from_data(entry.kind, entry.body) for entry in told), row.state)
+        bones = self._skeleton(unit, row.id)
+        steps = viewed(bones, (from_data(entry.kind, entry.body) for entry in told), row.state) if bones else ()
         return execution_view(row, fleet, steps)
 
-    def _skeleton(self, unit: Unit, execution: ExecutionId) -> tuple[StepView, ...]:
-        steps = self._plans.get(execution)
-        if steps is None:
+    def _skeleton(self, unit: Unit, execution: ExecutionId) -> Skeleton | None:
+        bones = self._plans.get(execution)
+        if bones is None:
             plan = unit.executions.plan(execution)
-            steps = skeleton(from_bytes(plan.plan)) if plan and plan.plan else ()
+            if plan is None or not plan.plan:
+                return None
             if len(self._plans) >= MAX_PLANS:
                 self._plans.clear()
-            self._plans[execution] = steps
-        return steps
+            bones = self._plans[execution] = skeleton(from_bytes(plan.plan))
+        return bones
 
 
 Fleet = dict[AgentName, AgentRow]

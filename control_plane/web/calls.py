@@ -12,7 +12,7 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
-from control_plane.ports.records import Actor, AgentRow, DocumentKind
+from control_plane.ports.records import Actor, DocumentKind
 from control_plane.services.artifacts import Artifacts
 from control_plane.services.comparison import Comparisons
 from control_plane.services.explanations import Explanations
@@ -71,8 +71,8 @@ class Invitations(Protocol):
 class Drains(Protocol):
     """Which agents take work."""
 
-    async def drain(self, agent: AgentName) -> AgentRow | None:
-        """Give it nothing new; None where there is no such agent."""
+    async def drain(self, name: AgentName) -> bool:
+        """Give it nothing new; whether there was such an agent."""
         ...
 
 

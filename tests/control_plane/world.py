@@ -10,14 +10,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from control_plane.adapters.memory import MemoryBlobs, MemoryJournals, MemoryStore
+from control_plane.adapters.memory import ManualClock, MemoryBlobs, MemoryJournals, MemoryStore
 from control_plane.adapters.signals import LocalSignals
 from control_plane.ports.journals import Position
 from control_plane.ports.records import (
     Actor,
     AgentRow,
     AgentState,
-    ArtifactRow,
     ChildPlace,
     EntryRow,
     ExecutionRow,
@@ -37,6 +36,7 @@ from workflow.identifiers import AgentName, Attempt, ExecutionId, Instant, RunId
 from workflow.journal import ArtifactStored, ChildKind, Entry, Output, Record, StepFinished, StepStarted, Stream
 from workflow.plan.encode import to_bytes
 from workflow.plan.nodes import Container, Group, Plan, Run, Step
+from workflow.session import FileOffer
 from workflow.states import ExecutionState, StepStatus, Verdict
 
 T0 = Instant(1_700_000_000_000_000)
@@ -64,7 +64,7 @@ class World:
     present: frozenset[AgentName] = frozenset({AgentName("dev-runner"), AgentName("prod-runner")})
 
     def __post_init__(self) -> None:
-        self.artifacts = Artifacts(self.store, self.blobs, self.quotas)
+        self.artifacts = Artifacts(self.store, self.blobs, ManualClock(), self.quotas)
         self.logs = Logs(self.store, self.journals, self.signals)
         self.queries = Queries(self.store, self)
         self.watching = Watching(self.queries, self.logs)
@@ -152,10 +152,6 @@ class World:
                 if isinstance(entry, Output):
                     continue
                 unit.entries.add([EntryRow(of, record.seq, entry.at, kind_of(entry), to_data(entry))])
-                if isinstance(entry, ArtifactStored):
-                    unit.entries.add_artifact(
-                        ArtifactRow(execution, attempt, entry.ref, entry.name, entry.size, entry.digest, entry.at)
-                    )
             row = unit.executions.get(execution)
             assert row is not None
             unit.executions.put(replace(row, applied_seq=records[-1].seq))
@@ -178,11 +174,15 @@ class World:
             await self.says(execution, StepFinished(self.tick(2000), StepRef(ref), status, code))
 
     async def artifact(self, execution: ExecutionId, name: str, data: bytes) -> str:
-        """An artifact is stored; its digest."""
+        """An artifact is uploaded, and its execution says so; its digest."""
+        row = await self.store.read(lambda unit: unit.executions.get(execution))
+        assert row is not None
+        assert row.agent is not None
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        upload = await self.blobs.begin(digest, len(data))
-        if not upload.complete:
-            await self.blobs.append(upload.id, 0, data)
+        offer = FileOffer(row.current, StepRef("1"), name, len(data), digest)
+        begun = await self.artifacts.begin(row.agent, offer)
+        if not begun.complete:
+            await self.artifacts.append(row.agent, begun.upload, 0, data)
         await self.says(execution, ArtifactStored(self.tick(), StepRef("1"), name, len(data), digest))
         return digest
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from control_plane.adapters.memory import ManualClock
 from control_plane.ports.blobs import DigestMismatch
-from control_plane.services.artifacts import MAX_CHUNK, BadOffer, NoSuchUpload, NotYours, Quotas
+from control_plane.services.artifacts import MAX_CHUNK, Artifacts, BadOffer, NoSuchUpload, NotYours, Quotas
 from tests.control_plane.world import World
-from workflow.identifiers import AgentName, Attempt, ExecutionId, StepRef
-from workflow.journal import ChildKind, TransferStored
+from workflow.identifiers import AgentName, Attempt, ExecutionId, Instant, RunId, StepRef
+from workflow.journal import ArtifactStored, ChildKind, TransferStored
 from workflow.session import Fenced, FileKind, FileOffer
 from workflow.states import ExecutionState
 
@@ -32,6 +33,10 @@ def offer(
     kind: FileKind = FileKind.ARTIFACT,
 ) -> FileOffer:
     return FileOffer(Attempt(execution, attempt), StepRef("1"), name, len(data), digest_of(data), kind)
+
+
+def stored(name: str, data: bytes) -> ArtifactStored:
+    return ArtifactStored(Instant(0), StepRef("1"), name, len(data), digest_of(data))
 
 
 @pytest.fixture
@@ -57,7 +62,7 @@ async def test_an_upload_goes_on_where_it_broke_off(world: World, execution: Exe
     assert (again.upload, again.offset) == (begun.upload, 5)
     done = await world.artifacts.append(DEV, again.upload, 5, DATA[5:])
     assert done.complete
-    await world.artifacts.check(offer(execution))
+    assert await world.blobs.size(digest_of(DATA)) == len(DATA)
 
 
 async def test_content_that_is_there_is_complete_at_once(world: World, execution: ExecutionId) -> None:
@@ -69,14 +74,40 @@ async def test_it_is_invisible_until_the_journal_says_so(world: World, execution
     begun = await world.artifacts.begin(DEV, offer(execution))
     await world.artifacts.append(DEV, begun.upload, 0, DATA)
     assert await world.artifacts.find(execution, "a.txt") is None
+    await world.says(execution, stored("a.txt", DATA))
+    found = await world.artifacts.find(execution, "a.txt")
+    assert found is not None
+    assert (found.size, found.digest, found.ref) == (len(DATA), digest_of(DATA), "1")
 
 
-async def test_what_was_never_uploaded_is_not_shown(world: World, execution: ExecutionId) -> None:
-    with pytest.raises(BadOffer, match="nothing is there"):
-        await world.artifacts.check(offer(execution))
-    await world.artifact(execution, "b.txt", DATA)
-    with pytest.raises(BadOffer, match="was to have 20 bytes; 14 bytes are there"):
-        await world.artifacts.check(replace(offer(execution), size=20))
+async def test_what_was_never_uploaded_is_not_shown_whatever_the_journal_says(
+    world: World, execution: ExecutionId
+) -> None:
+    other = await world.execution(RunId("run-every-1"), "prod")
+    await world.artifact(other, "theirs.txt", DATA)
+    await world.says(execution, stored("a.txt", b"never came"), stored("theirs.txt", DATA), stored("../x", DATA))
+    for name in ("a.txt", "theirs.txt", "../x"):
+        assert await world.artifacts.find(execution, name) is None
+
+
+async def test_the_same_content_under_two_names(world: World, execution: ExecutionId) -> None:
+    one, two = [await world.artifacts.begin(DEV, offer(execution, name)) for name in ("a.txt", "b.txt")]
+    assert (await world.artifacts.append(DEV, one.upload, 0, DATA)).complete
+    assert (await world.artifacts.append(DEV, two.upload, 0, DATA)).complete
+    await world.says(execution, stored("a.txt", DATA), stored("b.txt", DATA))
+    assert await world.artifacts.find(execution, "a.txt")
+    assert await world.artifacts.find(execution, "b.txt")
+
+
+async def test_an_upload_outlives_a_restart_and_its_ticket_is_not_believed(
+    world: World, execution: ExecutionId
+) -> None:
+    begun = await world.artifacts.begin(DEV, offer(execution))
+    world.artifacts = Artifacts(world.store, world.blobs, ManualClock())
+    forged = begun.upload.replace("a.txt", "../../etc/passwd")
+    with pytest.raises(BadOffer, match="not normalised"):
+        await world.artifacts.append(DEV, forged, 0, DATA)
+    assert (await world.artifacts.append(DEV, begun.upload, 0, DATA)).complete
 
 
 async def test_wrong_bytes_are_thrown_away(world: World, execution: ExecutionId) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import uvicorn
 from fastapi import FastAPI
 
-from control_plane.ports.records import Actor, AgentRow, DocumentKind
+from control_plane.ports.records import Actor, DocumentKind
 from control_plane.web.app import create
 from control_plane.web.calls import Services
 from tests.control_plane.world import World
@@ -80,10 +80,10 @@ class Played:
         self.hear("revoke", name)
         return True
 
-    async def drain(self, agent: AgentName) -> AgentRow | None:
+    async def drain(self, name: AgentName) -> bool:
         """Only heard."""
-        self.hear("drain", agent)
-        return None
+        self.hear("drain", name)
+        return True
 
 
 def application(world: World, played: Played) -> FastAPI:
