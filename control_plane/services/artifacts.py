@@ -99,6 +99,8 @@ class Artifacts:
             upload = await self._blobs.begin(offer.digest, offer.size)
         except ValueError as error:
             raise BadOffer(f"{offer.name[:80]!r}: {error}") from error
+        if upload.size != offer.size:
+            raise BadOffer(f"{offer.name[:80]!r} has {upload.size} bytes, not {offer.size}")
         return await self._told(offer, upload)
 
     async def append(self, agent: AgentName, upload: str, offset: int, data: bytes) -> FilePosition:

@@ -65,6 +65,12 @@ async def test_an_upload_goes_on_where_it_broke_off(world: World, execution: Exe
     assert await world.blobs.size(digest_of(DATA)) == len(DATA)
 
 
+async def test_a_wrong_size_is_noticed_where_the_content_is_there(world: World, execution: ExecutionId) -> None:
+    await world.artifact(execution, "b.txt", DATA)
+    with pytest.raises(BadOffer, match="has 14 bytes, not 3"):
+        await world.artifacts.begin(DEV, replace(offer(execution), size=3))
+
+
 async def test_content_that_is_there_is_complete_at_once(world: World, execution: ExecutionId) -> None:
     await world.artifact(execution, "b.txt", DATA)
     assert (await world.artifacts.begin(DEV, offer(execution))).complete
