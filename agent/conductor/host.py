@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
 from agent.conductor.clock import now
 from agent.conductor.notices import notices
+from agent.conductor.operations.children import expanded
 from agent.conductor.operations.table import perform
 from agent.conductor.operations.transfers import receive
 from agent.conductor.output import Printed
@@ -28,6 +29,7 @@ from workflow.execution.events import (
     ChildrenExpanded,
     Command,
     ContinueOperation,
+    Done,
     Event,
     ExpandChildren,
     OperationEnded,
@@ -75,6 +77,7 @@ class Host:
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._running: dict[tuple[StepRef, int], _Running] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._said = False
         self._entrusted = asyncio.Event()
 
@@ -92,16 +95,22 @@ class Host:
     async def run(self) -> None:
         """From the leave to begin to the last entry."""
         async with asyncio.TaskGroup() as tasks:
-            beginning = tasks.create_task(self._begin())
+            self._spawn(tasks, self._begin())
             while not self._machine.over:
                 event = await self._events.get()
                 for command in self._machine.after(event):
                     await self._perform(command, tasks)
-            beginning.cancel()
             for timer in self._timers.values():
                 timer.cancel()
-            for running in self._running.values():
-                running.task.cancel()
+            for task in self._tasks:
+                task.cancel()
+
+    def _spawn(self, tasks: asyncio.TaskGroup, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """A task that ends with the execution at the latest."""
+        task = tasks.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _begin(self) -> None:
         """Begin once AttemptStarted is durable and all is here that the steps need."""
@@ -126,7 +135,7 @@ class Host:
                 await self._around.journal.write(entry)
             case StartOperation(ref, iteration, operation, names):
                 stage = self._stage(ref, names)
-                task = tasks.create_task(self._operate(stage, iteration, operation))
+                task = self._spawn(tasks, self._operate(stage, iteration, operation))
                 self._running[ref, iteration] = _Running(stage, iteration, task)
             case StopOperation(ref, iteration):
                 self._stop(ref, iteration)
@@ -135,10 +144,10 @@ class Host:
             case ContinueOperation():
                 self._around.place.signal(signal.SIGCONT)
             case ExpandChildren():
-                tasks.create_task(self._expand(self._stage(command.ref, command.names), command))
+                self._spawn(tasks, self._expand(self._stage(command.ref, command.names), command))
             case UnpackFiles(ref, iteration):
                 stage = self._stage(ref, {})
-                task = tasks.create_task(self._unpack(stage, command))
+                task = self._spawn(tasks, self._unpack(stage, command))
                 self._running[ref, iteration] = _Running(stage, iteration, task)
             case StartTimer(timer, after):
                 self._set(timer, after)
@@ -172,32 +181,49 @@ class Host:
     # --- operations -----------------------------------------------------------------------------------------
 
     async def _operate(self, stage: Stage, iteration: int, operation: Operation) -> None:
-        outputs: Mapping[str, str] = {}
-        outcome: Outcome
-        try:
+        async def work() -> tuple[Outcome, Mapping[str, str]]:
             if not self._said:
                 self._said = True
                 for notice in notices(self._plan, self._around.place):
                     await stage.printed.say(notice)
-            outcome, outputs = await perform(stage, operation)
-        except (Failure, ExpressionError, OSError) as problem:
-            outcome = Broken(self._sentence(problem))
-        except asyncio.CancelledError:
-            if (task := asyncio.current_task()) is not None and self._was_stopped(stage.ref, iteration):
-                task.uncancel()
-            else:
-                raise
-            outcome = Stopped()
-        await self._ended(stage, iteration, outcome, outputs)
+            return await perform(stage, operation)
+
+        await self._answered(stage, iteration, work)
 
     async def _unpack(self, stage: Stage, command: UnpackFiles) -> None:
-        raise NotImplementedError
+        async def work() -> tuple[Outcome, Mapping[str, str]]:
+            await receive(stage, command.transfers)
+            return Done(), {}
+
+        await self._answered(stage, command.iteration, work)
 
     async def _expand(self, stage: Stage, command: ExpandChildren) -> None:
         children: tuple[ChildSpec, ...] = ()
-        problem = "not yet"
+        problem = ""
+        try:
+            children = await expanded(stage, command.operation)
+        except (Failure, ExpressionError, OSError) as failed:
+            problem = self._sentence(failed)
         await stage.printed.finish()
         self._events.put_nowait(ChildrenExpanded(now(), command.ref, command.iteration, children, problem))
+
+    async def _answered(
+        self, stage: Stage, iteration: int, work: Callable[[], Awaitable[tuple[Outcome, Mapping[str, str]]]]
+    ) -> None:
+        """Do the work, and feed how it ended, whatever happens."""
+        outcome: Outcome
+        outputs: Mapping[str, str] = {}
+        try:
+            outcome, outputs = await work()
+        except (Failure, ExpressionError, OSError) as problem:
+            outcome = Broken(self._sentence(problem))
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or not self._was_stopped(stage.ref, iteration):
+                raise
+            task.uncancel()
+            outcome = Stopped()
+        await self._ended(stage, iteration, outcome, outputs)
 
     async def _ended(self, stage: Stage, iteration: int, outcome: Outcome, outputs: Mapping[str, str]) -> None:
         self._running[stage.ref, iteration].working = False  # from here on there is nothing to stop

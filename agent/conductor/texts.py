@@ -7,14 +7,13 @@ the names.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
-from wcmatch import glob as wcglob
-
+from agent.conductor.finding import absolute, found
 from workflow.expressions import (
     ExpressionError,
     Function,
@@ -28,14 +27,13 @@ from workflow.expressions import (
     spread,
 )
 from workflow.plan.nodes import Json
+from workflow.plan.texts import Reader, mapped
 
 MAX_FILE = 1024 * 1024
 """Bytes of a file that ``file()`` gives at the most."""
-MAX_FOUND = 100_000
-"""Paths that ``glob()`` gives at the most."""
+T = TypeVar("T")
 
 _REFERENCE = re.compile(r"\$(?:(\$)|\(([A-Za-z_][A-Za-z0-9_.-]*)\))")
-_GLOB = wcglob.GLOBSTAR | wcglob.DOTGLOB | wcglob.BRACE | wcglob.NODIR | wcglob.NEGATE | wcglob.NEGATEALL
 
 
 class Texts:
@@ -69,6 +67,10 @@ class Texts:
         """A list of texts, in which an element that gives a list becomes several."""
         return spread(list(templates), self._scope, Unresolved.FAIL)
 
+    def all_of(self, operation: T) -> T:
+        """An operation (not one with children), or a part of one, with every text in it filled in."""
+        return mapped(operation, _Reading(self))
+
     @property
     def functions(self) -> Mapping[str, Function]:
         """What the scope adds to the language, for workflow.plan.children."""
@@ -81,43 +83,6 @@ def dereferenced(value: str, env: Mapping[str, str]) -> str:
         lambda found: "$" if found[1] else env.get(found[2], found[0]),
         value,
     )
-
-
-def found_by_glob(patterns: Sequence[str], directory: str, inside: Callable[[str], Path]) -> list[str]:
-    """The files (not directories) that the patterns name, as absolute paths of the steps, sorted. A leading ``!``
-    excludes."""
-    wanted = [_absolute(pattern, directory) for pattern in patterns if not pattern.startswith("!")]
-    excluded = [_absolute(pattern[1:], directory) for pattern in patterns if pattern.startswith("!")]
-    found: set[str] = set()
-    for pattern in wanted:
-        root = _fixed(pattern)
-        base = inside(root)
-        rest = pattern[len(root) :].lstrip("/")
-        if not rest:
-            found |= {root} if base.is_file() else set()
-            continue
-        for path in wcglob.iglob(rest, root_dir=str(base), flags=_GLOB, limit=MAX_FOUND):
-            found.add(f"{root.rstrip('/')}/{path}")
-            if len(found) > MAX_FOUND:
-                raise ExpressionError(f"glob() finds more than {MAX_FOUND} files")
-    if excluded:
-        flags = wcglob.GLOBSTAR | wcglob.DOTGLOB | wcglob.BRACE
-        found = {path for path in found if not wcglob.globmatch(path, excluded, flags=flags)}
-    return sorted(found)
-
-
-def _absolute(pattern: str, directory: str) -> str:
-    joined = os.path.join(directory, pattern)  # noqa: PTH118 - a pattern, not a path
-    return os.path.normpath(joined)
-
-
-def _fixed(pattern: str) -> str:
-    """The beginning of an absolute pattern that holds nothing special."""
-    parts = pattern.split("/")
-    for index, part in enumerate(parts):
-        if any(char in part for char in "*?[]{}!"):
-            return "/".join(parts[:index]) or "/"
-    return pattern
 
 
 def _secret(secrets: Mapping[str, str]) -> Function:
@@ -143,17 +108,36 @@ def _files(directory: str, inside: Callable[[str], Path]) -> dict[str, Function]
         patterns = [value for value in values if isinstance(value, str)]
         if len(patterns) != len(values) or all(pattern.startswith("!") for pattern in patterns):
             raise ExpressionError("glob() takes patterns, at least one of which does not begin with !")
-        return [*found_by_glob(patterns, directory, inside)]
+        return [str(path) for path in found(patterns, directory, inside) if inside(path).is_file()]
 
     return {"file": file, "glob": glob}
 
 
 def _content(path: str, directory: str, inside: Callable[[str], Path]) -> str:
     try:
-        with inside(_absolute(path, directory)).open("rb") as file:
+        with inside(absolute(path, directory)).open("rb") as file:
             data = file.read(MAX_FILE + 1)
     except OSError as problem:
         raise ExpressionError(f"file({path!r}): {problem.strerror}") from None
     if len(data) > MAX_FILE:
         raise ExpressionError(f"file({path!r}) has more than {MAX_FILE} bytes")
     return data.decode("utf-8", "replace")
+
+
+class _Reading:
+    """workflow.plan.texts.Reader: fills in everything."""
+
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
+
+    def template(self, text: str) -> str:
+        return self._texts.text(text)
+
+    def expression(self, text: str) -> str:
+        return text
+
+    def spread(self, texts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(self._texts.many(texts))
+
+    def inside(self, spreading: object) -> Reader:
+        return self

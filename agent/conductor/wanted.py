@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from workflow.plan.nodes import Json
 
@@ -18,11 +18,6 @@ def wanted(plan: bytes) -> frozenset[str]:
     """``secret/<name>/<key>``, ``config/<name>/<key>``; of a whole one, ``secret/<name>/``. ``plan`` is the encoded
     plan."""
     return frozenset(_in(json.loads(plan)))
-
-
-def answer(names: frozenset[str], known: Mapping[str, str]) -> dict[str, str]:
-    """Those of the known values that were asked for."""
-    return {key: value for key, value in known.items() if key in names or key[: key.rfind("/") + 1] in names}
 
 
 def _in(value: Json) -> Iterator[str]:

@@ -83,14 +83,18 @@ async def bench_in(
     state: Path,
     isolation: Isolation = Isolation.NAMESPACES,
     *,
-    slots: int = 10,
+    slots: int = 200,
     values: Mapping[str, str] | None = None,
     control: MemoryControl | None = None,
     **more: Json,
 ) -> AsyncIterator[Bench]:
     """A bench that leaves nothing behind."""
     control = control or MemoryControl()
-    executor = ProcessExecutor(replace(options(state, isolation), values=values or {}, **more))  # type: ignore[arg-type]
+    for name, value in (values or {}).items():
+        path = state / "references" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(value)
+    executor = ProcessExecutor(replace(options(state, isolation), references=state / "references", **more))  # type: ignore[arg-type]
     bench = Bench(control, executor, Relay(control, executor, RelayOptions(slots, "test")))
     try:
         await bench.start()

@@ -10,19 +10,20 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from agent.conductor.frames import decode_to, encode_to
 from agent.conductor.journal import left
 from agent.conductor.terms import BUNDLE, JOURNAL, TERMS, Terms
-from agent.conductor.wanted import answer, wanted
+from agent.conductor.wanted import wanted
 from agent.conductor.workspace import Isolation
 from agent.executors.process.conversation import SocketConversation, dial
 from agent.executors.process.folders import Folders, delete, holder, noted_exit
 from agent.executors.process.nursery import NotBorn, Nursery
 from agent.executors.process.orphans import kill_orphans, mark
+from agent.executors.process.references import resolve
 from agent.executors.process.refusals import refusals
 from agent.ports.conductor import SecretValues
 from agent.ports.executor import CannotLaunch, ConductorGone, Conversation, Found
@@ -46,8 +47,8 @@ class Options:
     """What every step has in its environment."""
     shell: tuple[str, ...]
     """The workflow shell; empty where this machine has none."""
-    values: Mapping[str, str] = field(default_factory=dict)
-    """``secret/<name>/<key>`` and ``config/<name>/<key>`` -> value, as far as this agent was given them."""
+    references: Path | None = None
+    """Where secrets/NAME/KEY and configmaps/NAME/KEY lie."""
     keep: tuple[str, ...] = ()
     """Paths below /tmp or /data that steps still see."""
     isolation: Isolation | None = None
@@ -91,7 +92,7 @@ class ProcessExecutor:
             await conversation.attach(attempt, acknowledged)
             names = wanted(_bundle(folder).plan)
             if names:
-                await conversation.say(SecretValues(answer(names, self._options.values)))
+                await conversation.say(SecretValues(await asyncio.to_thread(self._values, names)))
             yield conversation
         finally:
             conversation.close()
@@ -119,6 +120,10 @@ class ProcessExecutor:
 
     async def close(self) -> None:
         await self._nursery.close()
+
+    def _values(self, names: frozenset[str]) -> dict[str, str]:
+        folder = self._options.references
+        return resolve(folder, names) if folder is not None else {}
 
     # --- parts ----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,132 @@
+"""An agent put together: the only place that names the link to the control plane and an executor.
+
+Called by __main__ alone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+
+from agent.conductor.workspace import Isolation
+from agent.executors.process.executor import Options, ProcessExecutor
+from agent.health import health
+from agent.link import identity
+from agent.link.control import Link
+from agent.link.enrolment import enrol
+from agent.link.join import BadJoin
+from agent.ports.executor import Executor
+from agent.relay import Relay, RelayOptions
+from agent.settings import Settings
+from workflow.identifiers import AgentName
+from workflow.session import LinkDown, Refused
+
+_LOCK = "agent.lock"
+
+
+class CannotStart(Exception):
+    """The agent cannot start. One sentence with what to do."""
+
+
+@asynccontextmanager
+async def agent(settings: Settings, version: str, connected: Callable[[AgentName], None]) -> AsyncIterator[Relay]:
+    """An agent, to be run. ``connected`` is told each time that a session begins. CannotStart, Refused."""
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_alone(settings.state))
+        found = identity.load(settings.state)
+        if found is None:
+            raise CannotStart(
+                f"this agent has not joined a control plane: run muster agents create NAME there, and "
+                f"python -m agent join --state {settings.state} here"
+            )
+        link = Link(settings.state, found)
+        stack.push_async_callback(link.close)
+        executor = executor_of(settings, version)
+        stack.push_async_callback(executor.close)
+        options = RelayOptions(settings.max_concurrent, version)
+        relay = Relay(link, executor, options, lambda _: connected(found.name))
+        if settings.health_port:
+            await _serving(stack, settings.health_port, relay)
+        yield relay
+        if settings.on_stop == "end":
+            await end_all(executor)
+
+
+async def join(state: Path, invitation: str) -> AgentName:
+    """Take an invitation; the agent's name. CannotStart."""
+    try:
+        with _alone(state):
+            return (await enrol(invitation, state)).name
+    except (BadJoin, LinkDown, Refused) as problem:
+        raise CannotStart(str(problem)) from None
+    except OSError as problem:
+        raise CannotStart(f"the identity cannot be kept in {state}: {problem.strerror}") from None
+
+
+def executor_of(settings: Settings, version: str) -> Executor:
+    """The executor that the settings name."""
+    return ProcessExecutor(
+        Options(
+            state=settings.state,
+            env=settings.env,
+            shell=_shell(settings.env["PATH"]),
+            references=settings.references or settings.state / "references",
+            keep=_own_paths(),
+            isolation=None if settings.isolation == "auto" else Isolation(settings.isolation),
+            host=socket.gethostname(),
+            version=version,
+            alone=int(settings.alone_hours * 3600),
+        )
+    )
+
+
+async def end_all(executor: Executor) -> None:
+    """End everything that still runs here."""
+    for found in await executor.held():
+        await executor.remove(found.attempt)
+
+
+async def _serving(stack: AsyncExitStack, port: int, relay: Relay) -> None:
+    try:
+        await stack.enter_async_context(health(port, lambda: relay.linked))
+    except OSError as problem:
+        raise CannotStart(f"health cannot be served on port {port}: {problem.strerror}") from None
+
+
+def _shell(path: str) -> tuple[str, ...]:
+    """The workflow shell: busybox sh, else bash; nothing where there is neither."""
+    for name, command in (("busybox", ("busybox", "sh")), ("bash", ("bash",))):
+        if shutil.which(name, path=path):
+            return command
+    return ()
+
+
+def _own_paths() -> tuple[str, ...]:
+    """Where this program's own interpreter and packages lie: steps see them even where that is below /tmp."""
+    packages = Path(__file__).resolve().parent.parent
+    return tuple(dict.fromkeys((sys.prefix, sys.base_prefix, str(packages))))
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """Hold the state directory for this program alone. CannotStart."""
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(state / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as problem:
+        raise CannotStart(f"{state} cannot be used: {problem.strerror}") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise CannotStart(f"another agent runs with {state}; each agent needs a directory of its own") from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
