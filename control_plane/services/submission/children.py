@@ -82,7 +82,8 @@ class Siblings:
             problem = f"its target or name cannot be filled in: {error}"
         except (LookupError, ValueError) as error:
             problem = str(error.args[0]) if error.args else str(error)
-        return Conception(Blueprint(spec.workflow or self._parent.plan.workflow, b"{}"), problem=problem)
+        nothing = Plan(spec.workflow or self._parent.plan.workflow, ())
+        return Conception(blueprint_of(nothing), problem=problem)
 
     # --- workers and services ------------------------------------------------------------------------------------
 
