@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from workflow.comparison import Comparison
@@ -111,6 +112,6 @@ def _together(executions: list[ExecutionView]) -> list[str]:
     ran = sorted((e for e in executions if e.state is not ExecutionState.CANCELED), key=lambda e: str(e.started_at))
     return [
         f"{before.id} and {after.id} ran at the same time"
-        for before, after in zip(ran, ran[1:], strict=False)
+        for before, after in pairwise(ran)
         if before.finished_at is None or after.started_at is None or after.started_at < before.finished_at
     ]
