@@ -69,11 +69,6 @@ def stop_by(state: ExecutionState) -> StopBy:
             return StopBy.NOTHING
 
 
-def graver(first: tuple[ExecutionState, str] | None, second: tuple[ExecutionState, str]) -> tuple[ExecutionState, str]:
-    """Of two wishes to stop the one that counts: the first."""
-    return first or second
-
-
 # --- the end -----------------------------------------------------------------------------------------------------
 
 

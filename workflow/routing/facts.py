@@ -51,7 +51,8 @@ class Work:
         if self.seatless:
             return ""
         if self.pinned is not None:
-            return f"@{self.pinned} {sorted(self.refused)}" if self.refused else f"@{self.pinned}"
+            sign = "~" if self.rides else "@"  # a service must not wait behind a worker that needs a slot
+            return f"{sign}{self.pinned} {sorted(self.refused)}" if self.refused else f"{sign}{self.pinned}"
         target = self.target
         match = sorted((key, sorted(values)) for key, values in target.match.items())
         excluded = sorted((key, sorted(values)) for key, values in target.exclude.items())

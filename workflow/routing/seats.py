@@ -76,11 +76,11 @@ class Choice:
     def __init__(self, seats: Seats, load: Load) -> None:
         self._seats = seats
         self._load = load
-        self._heaps: dict[tuple[str, bool], list[Key]] = {}
+        self._heaps: dict[str, list[Key]] = {}
 
     def for_work(self, work: Work) -> AgentName | None:
         """The least loaded agent with a free slot that may take it; None where there is none."""
-        place = (work.demand, work.rides)
+        place = work.demand
         heap = self._heaps.get(place)
         if heap is None:
             heap = self._heaps[place] = [
