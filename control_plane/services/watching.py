@@ -113,7 +113,8 @@ class Watching:
                 if batch.records:
                     yield _Said(_printed(batch, place), number, str(place))
                     continue
-                now = await self._queries.as_of(batch.row, place.position)
+                over = batch.row.state.final  # then all is told; the journal of who is conducted here may lag behind
+                now = await self._queries.as_of(batch.row, None if over else place.position)
                 told, before = now, told
                 yield _Said(_differences(before, now), number, ENDED if now.state.final else str(place))
 
