@@ -7,7 +7,7 @@ rendering is workflow.rendering's business. Knows nothing of stores or files.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from workflow.reports import TestCase, TestStatus
@@ -132,7 +132,10 @@ def _columns(executions: Sequence[ExecutionView]) -> tuple[Column, ...]:
 
 
 def _steps(steps: Iterable[StepView]) -> dict[Key, _Line]:
-    """Steps by the names on the way to them: a step keeps its row where an earlier one was left out of the plan."""
+    """Steps by the names on the way to them: a step keeps its row where an earlier one was left out of the plan.
+
+    What the planner made inside a step is told with that step.
+    """
     keys: dict[str, Key] = {"": ()}
     titles: dict[str, tuple[str, ...]] = {"": ()}
     lines: dict[Key, _Line] = {}
@@ -141,18 +144,26 @@ def _steps(steps: Iterable[StepView]) -> dict[Key, _Line]:
         above, over = keys.get(parent, ()), titles.get(parent, ())
         key = _free((*above, step.id or step.name or f"<{step.kind}>"), lines)
         keys[step.ref], titles[step.ref] = key, (*over, step.title)
-        lines[key] = _Line(step.title, " / ".join(over), step.depth, _step_cell(step), _speaks(step))
+        speaks = not step.hidden or (_is_bad(step) and not above)
+        lines[key] = _Line(step.title, " / ".join(over), step.depth, _step_cell(step), speaks)
+        if step.hidden and _is_bad(step) and above in lines:
+            lines[above] = _with_reason(lines[above], lines[key].cell.message)
     return lines
 
 
 def _step_cell(step: StepView) -> Cell:
     code = f"exit code {step.exit_code}" if step.exit_code else ""
-    bad = step.status.final and not step.status.good
-    return Cell(status=step.status, duration_ms=step.duration_ms, message=(step.reason or code) if bad else step.reason)
+    message = (step.reason or code) if _is_bad(step) else step.reason
+    return Cell(status=step.status, duration_ms=step.duration_ms, message=message)
 
 
-def _speaks(step: StepView) -> bool:
-    return not step.hidden or (step.status.final and not step.status.good)
+def _is_bad(step: StepView) -> bool:
+    return step.status.final and not step.status.good
+
+
+def _with_reason(line: _Line, reason: str) -> _Line:
+    """A step that says nothing itself says what a part of it says."""
+    return line if line.cell.message else replace(line, cell=line.cell.model_copy(update={"message": reason}))
 
 
 _WORST: Final = (TestStatus.ERROR, TestStatus.FAILED, TestStatus.PASSED, TestStatus.SKIPPED)

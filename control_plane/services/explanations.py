@@ -162,7 +162,7 @@ def _blame(execution: ExecutionView, step: StepView | None) -> str:
         return f"{told}: {reason}." if reason else f"{told}."
     why = one_line(step.reason, 500) or (f"exit code {step.exit_code}" if step.exit_code is not None else "")
     how = "timed out" if step.status is StepStatus.TIMEOUT else step.status.value
-    sentence = f"{told}: step {_quoted(step)} {how}{' (' + why + ')' if why else ''}"
+    sentence = f"{told}: step '{' / '.join(_path(execution, step))}' {how}{' (' + why + ')' if why else ''}"
     own = reason if execution.state is not ExecutionState.FAILED and reason and reason != why else ""
     return f"{sentence}; {own}." if own else f"{sentence}."
 
@@ -172,7 +172,9 @@ def _elsewhere(comparison: Comparison, culprit: ExecutionView, step: StepView) -
     table, _ = _column(comparison, culprit)
     if table is None:
         return []
-    rows = [row for row in table.rows if row.kind == "step" and row.name == step.title and row.depth == step.depth]
+    *groups, name = _titles(culprit, step)
+    group = " / ".join(groups)
+    rows = [row for row in table.rows if row.kind == "step" and (row.group, row.name) == (group, name)]
     passed = _passed(table, rows[0]) if len(rows) == 1 else []
     return [f"The same step passed in {_listed(passed)}."] if passed else []
 
@@ -226,6 +228,17 @@ def _named(execution: ExecutionView) -> str:
     where = execution.where
     agent = f" ({execution.agent})" if execution.agent and execution.agent != where else ""
     return f"{one_line(execution.name)} in {one_line(where)}{agent}" if where else one_line(execution.name)
+
+
+def _titles(execution: ExecutionView, step: StepView) -> list[str]:
+    """What the step and the groups around it are called, outermost first; of what the planner made the step it is
+    for."""
+    around = [one for one in execution.steps if f"{step.ref}.".startswith(f"{one.ref}.")]
+    return [one.title for one in around if not one.hidden] or [step.title]
+
+
+def _path(execution: ExecutionView, step: StepView) -> list[str]:
+    return [one_line(title) for title in _titles(execution, step)]
 
 
 def _quoted(step: StepView) -> str:

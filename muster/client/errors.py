@@ -16,10 +16,10 @@ BROKEN = 3
 
 
 class ClientError(Exception):
-    """``sentence`` says what happened, ``hint`` what to do (may be empty), ``exit_code`` how a command ends."""
+    """``sentence`` (also its text) says what happened, ``hint`` what to do, ``exit_code`` how a command ends."""
 
     def __init__(self, sentence: str, hint: str = "", exit_code: int = BROKEN, status: int = 0) -> None:
-        super().__init__(f"{sentence}; {hint}" if hint else sentence)
+        super().__init__(sentence)
         self.sentence = sentence
         self.hint = hint
         self.exit_code = exit_code

@@ -75,6 +75,13 @@ def test_what_the_planner_made_is_shown_only_where_it_went_wrong() -> None:
     assert [cell and cell.status for cell in table.rows[0].cells] == ["passed", "failed"]
 
 
+def test_what_the_planner_made_inside_a_step_is_told_with_it() -> None:
+    inner = step("1.1", "Run shell command", FAILED, hidden=True, exit_code=3)
+    bad = execution("prod", step("1", "unit", FAILED, kind="group"), inner)
+    (row,) = tabled("suite", [Sighting(bad)]).rows
+    assert (row.name, [cell and cell.message for cell in row.cells]) == ("unit", ["exit code 3"])
+
+
 def test_test_cases_are_matched_by_class_and_name_and_the_worst_of_several_counts() -> None:
     dev = (TestCase("c", "t", TestStatus.PASSED, 2000), TestCase("c", "u", TestStatus.PASSED))
     prod = (TestCase("c", "t", TestStatus.PASSED), TestCase("c", "t", TestStatus.FAILED, None, "no"))

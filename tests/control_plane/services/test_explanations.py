@@ -59,7 +59,7 @@ async def test_a_difference_between_environments_is_told(world: World) -> None:
     told = await why(world)
     assert told.sentences == (
         "every-1 failed.",
-        "suite-3 in prod (prod-runner) failed: step 'unit' failed (exit code 1).",
+        "suite-3 in prod (prod-runner) failed: step 'checks / unit' failed (exit code 1).",
         "The same step passed in dev and staging.",
         "Test shop :: tax failed in prod: 19 != 7; it passed in dev and staging.",
     )
@@ -67,6 +67,18 @@ async def test_a_difference_between_environments_is_told(world: World) -> None:
     assert told.tail[-2:] == ("line 39", "E 19 != 7")
     of_root = await why(world, root)
     assert of_root.sentences[:2] == ("suite-0 in control plane failed.", told.sentences[1])
+
+
+async def test_what_the_planner_made_is_called_by_its_step(world: World) -> None:
+    plan = Plan("suite", (step("1", "unit", step("1.1", "Run shell command", hidden=True)),))
+    run = await world.run()
+    execution = await world.execution(run, "dev", plan=plan)
+    await world.says(execution, StepStarted(world.tick(), StepRef("1")))
+    await world.steps(execution, {"1.1": 3})
+    await world.says(execution, StepFinished(world.tick(), StepRef("1"), StepStatus.FAILED))
+    await world.ends(execution, ExecutionState.FAILED)
+    await world.run_ends(run, Verdict.FAILED)
+    assert (await why(world)).sentences[1] == "suite-0 in dev (dev-runner) failed: step 'unit' failed (exit code 3)."
 
 
 async def test_an_optional_step_is_not_blamed(world: World) -> None:

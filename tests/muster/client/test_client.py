@@ -98,8 +98,8 @@ async def test_nobody_there() -> None:
     async with Muster("http://127.0.0.1:9", TOKEN) as muster:
         with pytest.raises(Unreachable) as error:
             await muster.runs()
-        assert str(error.value) == "no control plane at http://127.0.0.1:9; start one with `muster up`"
-        assert error.value.exit_code == 3
+        assert str(error.value) == error.value.sentence == "no control plane at http://127.0.0.1:9"
+        assert (error.value.hint, error.value.exit_code) == ("start one with `muster up`", 3)
         assert not await muster.healthy()
 
 
@@ -120,9 +120,9 @@ async def test_a_wrong_token(muster: Muster, world: World, played: Played) -> No
 
 
 async def test_what_is_not_there(muster: Muster) -> None:
-    with pytest.raises(NotThere, match="there is no run 'nobody'; list them: muster get runs") as error:
+    with pytest.raises(NotThere, match="there is no run 'nobody'") as error:
         await muster.run("nobody")
-    assert error.value.exit_code == 2
+    assert (error.value.hint, error.value.exit_code) == ("list them: muster get runs", 2)
     with pytest.raises(NotThere):
         [log async for log in muster.logs("nobody")]
     for name in ("", ".."):
@@ -147,7 +147,7 @@ async def test_an_invalid_document(muster: Muster, played: Played) -> None:
 
 async def test_a_control_plane_that_cannot_now(muster: Muster, played: Played) -> None:
     played.fails = Unavailable("the disk is full")
-    with pytest.raises(ClientError, match="the disk is full; nothing was changed; try again") as error:
+    with pytest.raises(ClientError, match="the disk is full") as error:
         await muster.submit(NewRun(workflow="x"))
     assert error.value.exit_code == 3
 
