@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from control_plane.adapters.memory import ManualClock, MemoryJournals, MemoryStore
 from control_plane.adapters.signals import LocalSignals
 from control_plane.ports.records import Actor, AgentRow, AgentState, EntryRow, ExecutionRow, RunRow
+from control_plane.ports.store import Unit
 from control_plane.services.house import House, Ports, join
 from control_plane.services.progress import OpenJournal
 from control_plane.services.sessions import OpenSession
@@ -175,6 +176,17 @@ class World:
         row = AgentRow(AgentName(name), labels, AgentState.ACTIVE, Instant(1))
         await self.store.write(lambda unit: unit.fleet.add(row))
         return Agent(self, name, limit)
+
+    async def change(self, agent: AgentName, **fields: object) -> None:
+        """Change what an agent is granted, as enrolment does."""
+
+        def work(unit: Unit) -> None:
+            row = unit.fleet.get(agent)
+            assert row is not None
+            unit.fleet.put(replace(row, **fields))  # type: ignore[arg-type]
+
+        await self.store.write(work)
+        self.signals.publish(f"agent/{agent}", "queue")
 
     async def agent(self, name: str, limit: int = 10, **labels: str) -> Agent:
         """An agent that is connected."""
