@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
-from control_plane.ports.records import ExecutionRow
+from control_plane.ports.records import ExecutionRow, Host
 from control_plane.services.decoding import BadPlace, Place
 from control_plane.services.logs import Batch, Logs, chunks_of
 from control_plane.services.merging import Merge
@@ -113,8 +113,9 @@ class Watching:
                 if batch.records:
                     yield _Said(_printed(batch, place), number, str(place))
                     continue
-                over = batch.row.state.final  # then all is told; the journal of who is conducted here may lag behind
-                now = await self._queries.as_of(batch.row, None if over else place.position)
+                row = batch.row  # of what is over all is told; the journal of who is conducted here may lag behind
+                all_told = row.state.final or row.host is Host.CONTROL_PLANE
+                now = await self._queries.as_of(row, None if all_told else place.position)
                 told, before = now, told
                 yield _Said(_differences(before, now), number, ENDED if now.state.final else str(place))
 

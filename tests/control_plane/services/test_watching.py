@@ -7,10 +7,11 @@ from contextlib import aclosing
 
 import pytest
 
+from control_plane.ports.records import EntryRow, Host
 from control_plane.services.decoding import BadPlace
 from control_plane.services.watching import Heard, places_of
-from tests.control_plane.world import World
-from workflow.identifiers import ExecutionId, RunId, StepRef
+from tests.control_plane.world import T0, World
+from workflow.identifiers import Attempt, ExecutionId, RunId, StepRef
 from workflow.journal import StepFinished, StepStarted
 from workflow.states import ExecutionState, StepStatus, Verdict
 from workflow.views import ExecutionChanged, LogPrinted, RunChanged, RunEnded, StepChanged, WatchEvent
@@ -123,6 +124,23 @@ async def test_states_are_told_as_they_come(world: World) -> None:
             case RunChanged() | RunEnded():
                 pass
     assert told == ["queued", "queued waits for an agent", "running", "1 running", "hello\n", "failed no"]
+
+
+async def test_what_the_control_plane_conducts_is_told_though_its_journal_lags(world: World) -> None:
+    run = await world.run()
+    root = await world.execution(run, host=Host.CONTROL_PLANE)
+    await world.change(root, state=ExecutionState.RUNNING, attempt=1)
+    entry = EntryRow(Attempt(root, 1), 1, T0, "step_started", {"at": T0, "ref": "1", "iteration": 0})
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(watched(world))
+        await settle()
+        await world.store.write(lambda unit: unit.entries.add([entry]))
+        await world.change(root, applied_seq=1)
+        await settle()
+        await world.ends(root, ExecutionState.PASSED)
+        await world.run_ends(run, Verdict.PASSED)
+    steps = [event.step for event in flat(watching.result()) if isinstance(event, StepChanged)]
+    assert [(step.ref, step.status) for step in steps] == [("1", StepStatus.RUNNING)]
 
 
 async def test_executions_that_come_later_are_told(world: World) -> None:
