@@ -48,6 +48,9 @@ STEP_FINISHED: Final = "step_finished"
 MAX_PLANS: Final = 1000
 """Plans that are kept decoded."""
 
+MAX_OPEN: Final = 100_000
+"""Open executions that are counted."""
+
 _LIVE: Final = tuple(state for state in ExecutionState if state.live)
 _OPEN: Final = tuple(state for state in ExecutionState if not state.final)
 
@@ -144,6 +147,11 @@ class Queries:
             )
 
         return await self._store.read(look)
+
+    async def open_states(self) -> Counter[ExecutionState]:
+        """How many executions stand in each state that is not final."""
+        rows = await self._store.read(lambda unit: unit.executions.in_states(_OPEN, limit=MAX_OPEN))
+        return Counter(row.state for row in rows)
 
     async def documents(self, kind: DocumentKind) -> tuple[DocumentView, ...]:
         """All of a kind by name, without their texts."""

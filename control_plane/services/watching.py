@@ -7,6 +7,7 @@ HTTP.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -32,6 +33,9 @@ from workflow.views import (
 
 MAX_TOKEN: Final = 256 * 1024
 """Characters of a watch's token at the most."""
+MANY: Final = 20
+"""Executions above which a run's own state is told no more often than every BREATH seconds."""
+BREATH: Final = 0.05
 ENDED: Final = "e"
 """Stands in a token for an execution of which everything was told."""
 
@@ -102,6 +106,8 @@ class Watching:
                     with_logs = logs and place != ENDED
                     merge.add(self._told(row, number, place) if with_logs else self._changes(row, number, place))
                     number += 1
+                if number > MANY:
+                    await asyncio.sleep(BREATH)
 
     async def _told(self, first: ExecutionRow, number: int, token: str) -> AsyncGenerator[_Said]:
         """One execution, its output and its states in the order of its journal."""

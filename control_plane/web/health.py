@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from fastapi import APIRouter
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
@@ -33,7 +31,7 @@ def router(services: Services) -> APIRouter:
         load.clear()
         for one in fleet:
             load.labels(one.name).set(one.load)
-        counts = Counter(one.state for one in await services.queries.executions(limit=100_000))
+        counts = await services.queries.open_states()
         for state in ExecutionState:
             if not state.final:
                 states.labels(state.value).set(counts[state])
