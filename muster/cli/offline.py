@@ -1,43 +1,56 @@
-"""``muster lint``, ``resolve``, ``plan``, ``schema``: what can be said of documents before anything runs, without a control plane.
+"""``muster lint``, ``resolve``, ``plan``, ``schema``: what can be said of documents before anything runs, without a
+control plane.
 
-Templates are looked for in the files given and in ``--templates``. Nothing here goes over a network.
+Templates and executed workflows are looked for in the files given and in ``--templates``. Nothing goes over a network,
+except where ``--online`` asks a control plane which agents there are.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import typer
 import yaml
-from rich.console import Console
-from rich.text import Text
 
 from muster.cli.attach import print_json
-from muster.cli.catalog import documents
-from muster.cli.outcome import Usage, err, runs, show_problems
+from muster.cli.forecast import data, lines
+from muster.cli.outcome import Usage, err, out_console, runs, show_problems
+from muster.cli.papers import Papers
 from muster.cli.reading import Form, FormOption
+from muster.cli.where import State, Url, muster
 from muster.cli.words import pairs
+from workflow.forecast import forecast
+from workflow.labels import BUILT_IN, Labels, agent_labels
 from workflow.lint import lint as examine
-from workflow.model import Workflow, WorkflowTemplate, examine_documents, json_schema
+from workflow.model import Workflow, WorkflowExecution, WorkflowTemplate, json_schema
 from workflow.plan.build import build
-from workflow.plan.describe import describe
-from workflow.plan.nodes import Execute, Parallel, Plan, StartServices, leaves
-from workflow.problems import InvalidDocument, Problem, errors, in_order
+from workflow.problems import InvalidDocument, Problem, Severity, errors, in_order
 from workflow.resolve import dump
 from workflow.resolve import resolve as apply_templates
 
 Files = Annotated[
     list[str], typer.Argument(metavar="FILE|DIR...", help="Documents, or folders of them; - for standard input.")
 ]
-File = Annotated[str, typer.Argument(metavar="FILE", help="A document; - for standard input.")]
+File = Annotated[str, typer.Argument(metavar="FILE|DIR", help="Documents; - for standard input.")]
 Templates = Annotated[
-    list[str] | None, typer.Option("--templates", metavar="FILE|DIR", help="Where templates that it uses stand.")
+    list[str] | None,
+    typer.Option("--templates", metavar="FILE|DIR", help="Where templates and workflows stand that it uses."),
 ]
 Config = Annotated[list[str] | None, typer.Option("--config", metavar="K=V", help="A parameter of the workflow.")]
+Only = Annotated[str | None, typer.Option("--workflow", metavar="NAME", help="This one, where the files hold several.")]
+Agents = Annotated[
+    list[str] | None,
+    typer.Option("--agent", metavar="NAME[:K=V,...]", help="An agent that will be there, with its labels."),
+]
+Online = Annotated[bool, typer.Option("--online", help="Ask the control plane which agents there are.")]
+Chosen: TypeAlias = "tuple[Workflow, Mapping[str, bool | int | float | str]]"
+"""A workflow that is meant, and the parameters that its request gives."""
 
 
 def register(app: typer.Typer) -> None:
@@ -46,54 +59,66 @@ def register(app: typer.Typer) -> None:
         app.command(command.__name__)(command)
 
 
-@dataclass(frozen=True)
-class Read:
-    """What files hold, and every problem in them."""
-
-    workflows: tuple[Workflow, ...]
-    templates: dict[str, WorkflowTemplate]
-    problems: tuple[Problem, ...]
-
-
-def read(names: Sequence[str]) -> Read:
-    """All documents of these files."""
-    workflows: list[Workflow] = []
-    templates: dict[str, WorkflowTemplate] = {}
-    problems: list[Problem] = []
-    for file, text in documents(list(names)):
-        parsed = examine_documents(text, file)
-        workflows += parsed.workflows
-        templates |= {template.name: template for template in parsed.templates}
-        problems += parsed.problems
-    return Read(tuple(workflows), templates, tuple(problems))
+# --- lint --------------------------------------------------------------------------------------------------------
 
 
 def lint(
     files: Files,
+    templates: Templates = None,
     process: Annotated[
         bool,
         typer.Option("--process", help="It will run as local processes: warn of images, which cannot be honoured."),
     ] = False,
+    agent: Agents = None,
+    online: Online = False,
     output: FormOption = Form.TABLE,
+    url: Url = None,
+    state: State = None,
 ) -> None:
-    """Check documents: every problem, and warnings about what is probably not meant. Exit code 2 where there is an error."""
-    runs(_lint(files, process, output))
+    """Check documents: every problem of every file, and warnings about what is probably not meant. Exit code 2 where
+    there is an error."""
+    runs(_lint(files, templates or [], process, _Fleet(agent or [], online, url, state), output))
 
 
-async def _lint(files: list[str], process: bool, form: Form) -> int:
-    found = read(files)
-    problems = list(found.problems)
-    for document in (*found.workflows, *found.templates.values()):
-        problems += examine(document, honours_images=not process)
-    ordered = in_order(problems)
+async def _lint(files: list[str], templates: list[str], process: bool, fleet: _Fleet, form: Form) -> int:
+    agents = await fleet.labels()
+    papers = Papers().take(files)
+    checked, count = list(papers.workflows), papers.documents
+    problems: list[Problem] = []
+    documents: list[Workflow | WorkflowTemplate] = [*papers.workflows, *papers.templates.values()]
+    for document in documents:
+        problems += examine(document, honours_images=not process, agents=agents)
+    papers.take(templates)
+    for workflow in checked:
+        problems += _deeper(workflow, papers)
+    ordered = in_order([*papers.problems, *problems])
     wrong = len(errors(ordered))
     if form is Form.JSON:
-        print_json(Console(), [_plain(problem) for problem in ordered])
+        print_json(out_console(), [_plain(problem) for problem in ordered])
     else:
         show_problems(ordered)
-        count = len(found.workflows) + len(found.templates)
         err.print(f"{count} documents read, {wrong} errors, {len(ordered) - wrong} warnings")
     return 2 if wrong else 0
+
+
+def _deeper(workflow: Workflow, papers: Papers) -> list[Problem]:
+    """What only resolving and planning find. Parameters are not given yet, and templates may stand elsewhere."""
+    try:
+        build(apply_templates(workflow, papers.templates, {}))
+    except InvalidDocument as refused:
+        missing = [each for each in refused.problems if each.code == "unknown-template"]
+        others = [each for each in refused.problems if each.code != "unknown-template" and not _not_given(each)]
+        return [*others, *(_elsewhere(each) for each in missing)]
+    return []
+
+
+def _not_given(problem: Problem) -> bool:
+    return problem.code == "missing-parameter" and problem.position.file.partition(" ")[0] == "config"
+
+
+def _elsewhere(problem: Problem) -> Problem:
+    message = f"{problem.message} among these files, so what it adds was not checked"
+    return replace(problem, severity=Severity.WARNING, message=message, hint=problem.hint or "name it with --templates")
 
 
 def _plain(problem: Problem) -> dict[str, Any]:
@@ -107,106 +132,124 @@ def _plain(problem: Problem) -> dict[str, Any]:
     }
 
 
-def _resolved(file: str, templates: list[str], config: list[str]) -> list[Workflow]:
-    """The file's workflows with templates and parameters applied."""
-    found = read([file])
-    if errors(found.problems):
-        raise InvalidDocument(found.problems)
-    if not found.workflows:
-        raise Usage(f"there is no workflow in {file}")
-    known = found.templates | (read(templates).templates if templates else {})
-    given: dict[str, Any] = dict(pairs(config, "--config"))
-    return [apply_templates(workflow, known, given) for workflow in found.workflows]
+# --- resolve -----------------------------------------------------------------------------------------------------
 
 
-def resolve(file: File, templates: Templates = None, config: Config = None, output: FormOption = Form.TABLE) -> None:
+def resolve(
+    file: File,
+    templates: Templates = None,
+    config: Config = None,
+    workflow: Only = None,
+    output: FormOption = Form.TABLE,
+) -> None:
     """Print a workflow as it is after templates and parameters."""
-    runs(_resolve(file, templates or [], config or [], output))
+    runs(_resolve(file, templates or [], config or [], workflow, output))
 
 
-async def _resolve(file: str, templates: list[str], config: list[str], form: Form) -> int:
-    out = Console(highlight=False)
-    data = [dump(workflow) for workflow in _resolved(file, templates, config)]
+async def _resolve(file: str, templates: list[str], config: list[str], only: str | None, form: Form) -> int:
+    papers, chosen = _read(file, templates, only)
+    given = dict(pairs(config, "--config"))
+    found = [dump(apply_templates(each, papers.templates, {**own, **given})) for each, own in chosen]
+    out = out_console()
     if form is Form.JSON:
-        print_json(out, data[0] if len(data) == 1 else data)
+        print_json(out, found[0] if len(found) == 1 else found)
     else:
-        out.file.write(yaml.safe_dump_all(data, sort_keys=False, allow_unicode=True))
+        out.file.write(yaml.safe_dump_all(found, sort_keys=False, allow_unicode=True))
     return 0
 
 
-def plan(file: File, templates: Templates = None, config: Config = None, output: FormOption = Form.TABLE) -> None:
-    """Show the steps as they will run, with their children, and where they may run."""
-    runs(_plan(file, templates or [], config or [], output))
+def _read(file: str, templates: list[str], only: str | None) -> tuple[Papers, list[Chosen]]:
+    """Everything read, and the workflows that are meant. Usage; InvalidDocument with all problems of all files."""
+    papers = Papers().take([file])
+    chosen: list[Chosen] = [(workflow, {}) for workflow in papers.workflows]
+    papers.take(templates)
+    if papers.broken:
+        raise InvalidDocument(papers.problems)
+    show_problems(papers.problems)
+    try:
+        if only is not None:
+            return papers, [(papers.workflow(only), {})]
+        if not chosen:
+            chosen = [_requested(request, papers) for request in papers.requests]
+    except LookupError as error:
+        raise Usage(str(error.args[0])) from None
+    if not chosen:
+        raise Usage(f"there is no TestWorkflow in {file}")
+    return papers, chosen
 
 
-async def _plan(file: str, templates: list[str], config: list[str], form: Form) -> int:
-    out = Console(highlight=False)
-    plans = [build(workflow) for workflow in _resolved(file, templates, config)]
+def _requested(request: WorkflowExecution, papers: Papers) -> Chosen:
+    """What a TestWorkflowExecution asks for."""
+    how = request.spec.execution_request
+    return papers.workflow(request.spec.test_workflow.name), dict(how.config) if how is not None else {}
+
+
+# --- plan --------------------------------------------------------------------------------------------------------
+
+
+def plan(
+    file: File,
+    templates: Templates = None,
+    config: Config = None,
+    workflow: Only = None,
+    agent: Agents = None,
+    online: Online = False,
+    output: FormOption = Form.TABLE,
+    url: Url = None,
+    state: State = None,
+) -> None:
+    """Show what will run: executions, steps, workers, their pods, and where each may run."""
+    fleet = _Fleet(agent or [], online, url, state)
+    runs(_plan(file, templates or [], config or [], workflow, fleet, output))
+
+
+async def _plan(file: str, templates: list[str], config: list[str], only: str | None, fleet: _Fleet, form: Form) -> int:
+    agents = await fleet.labels()
+    papers, chosen = _read(file, templates, only)
+    given = dict(pairs(config, "--config"))
+    found = [
+        forecast(build(apply_templates(each, papers.templates, {**own, **given})), papers, agents)
+        for each, own in chosen
+    ]
+    out = out_console()
     if form is Form.JSON:
-        print_json(out, [_tree(each) for each in plans] if len(plans) > 1 else _tree(plans[0]))
+        print_json(out, data(found[0]) if len(found) == 1 else data(found))
         return 0
-    for each in plans:
-        _show(out, each, 0)
+    for execution in found:
+        for line in lines(execution):
+            out.print(line, soft_wrap=True)
     return 0
 
 
-def _tree(plan: Plan) -> dict[str, Any]:
-    return {
-        "workflow": plan.workflow,
-        "target": _target(plan),
-        "orchestrates": plan.orchestrates_only,
-        "steps": [asdict(line) for line in describe(plan)],
-        "workers": {step.ref: _tree(inner) for step in leaves(plan.steps) for inner in _inner(step.body)},
-    }
+class _Fleet:
+    """The agents that are known: named by hand, or asked for."""
+
+    def __init__(self, named: Sequence[str], online: bool, url: str | None, state: Path | None) -> None:
+        self._named = named
+        self._online, self._url, self._state = online, url, state
+
+    async def labels(self) -> Mapping[str, Labels] | None:
+        """Labels by agent; None where nothing is known. Usage, ClientError, NotRunning."""
+        named = [_agent(text) for text in self._named]
+        found = {name: agent_labels(labels, id=name, name=name) for name, labels in named}
+        if self._online:
+            async with muster(self._url, self._state) as client:
+                for each in await client.agents():
+                    if each.state in ("active", "draining"):
+                        found[each.name] = agent_labels(each.labels, id=each.name, name=each.name)
+        return found if self._named or self._online else None
 
 
-def _inner(body: object) -> tuple[Plan, ...]:
-    match body:
-        case Parallel(worker=worker):
-            return (worker,)
-        case StartServices(services=services):
-            return tuple(service.worker for service in services)
-        case _:
-            return ()
+def _agent(text: str) -> tuple[str, dict[str, str]]:
+    name, _, said = text.partition(":")
+    labels = pairs(said.split(","), "--agent") if said else {}
+    if not name or (wrong := sorted(set(labels) & set(BUILT_IN))):
+        reason = f"the label {wrong[0]!r} cannot be given" if name else "it has no name"
+        raise Usage(f"--agent takes NAME or NAME:K=V,K=V, not {text!r}: {reason}")
+    return name, labels
 
 
-def _target(plan: Plan) -> str:
-    target = plan.target
-    if target is None:
-        return "any agent"
-    said = [f"{key} in {', '.join(values)}" for key, values in target.match.items()]
-    said += [f"{key} not in {', '.join(values)}" for key, values in target.exclude.items()]
-    said += [f"a copy for each {key}" for key in target.replicate]
-    return "; ".join(said) or "any agent"
-
-
-def _show(out: Console, plan: Plan, depth: int) -> None:
-    """One plan as an indented list."""
-    where = "the control plane itself (no pod)" if plan.orchestrates_only else _target(plan)
-    out.print(Text("  " * depth).append(plan.workflow, style="bold").append(f"  on {where}", style="dim"))
-    steps = {step.ref: step for step in leaves(plan.steps)}
-    for line in describe(plan):
-        text = Text("  " * (depth + line.depth + 1)).append(f"{line.ref} ", style="dim")
-        text.append(line.name).append(f"  {line.kind}", style="cyan")
-        if line.condition not in ("passed", "true"):
-            text.append(f"  when {line.condition}", style="yellow")
-        out.print(text, soft_wrap=True)
-        body = steps[line.ref].body if line.ref in steps else None
-        if isinstance(body, Execute):
-            for item in body.items:
-                out.print(
-                    Text(
-                        "  " * (depth + line.depth + 2)
-                        + f"-> {item.name or dict(item.selector)}{_items_target(item.target)}"
-                    )
-                )
-        for inner in _inner(body):
-            _show(out, inner, depth + line.depth + 2)
-
-
-def _items_target(target: object) -> str:
-    match = getattr(target, "match", None)
-    return f"  on {'; '.join(f'{key} in {chr(44).join(values)}' for key, values in match.items())}" if match else ""
+# --- schema ------------------------------------------------------------------------------------------------------
 
 
 def schema(
@@ -215,8 +258,13 @@ def schema(
     ] = None,
 ) -> None:
     """Print the JSON Schema of the documents, for editors."""
+    runs(_schema(file))
+
+
+async def _schema(file: Path | None) -> int:
     text = json.dumps(json_schema(), indent=2) + "\n"
-    if file:
-        file.write_text(text)
+    if file is None:
+        sys.stdout.write(text)
     else:
-        typer.echo(text, nl=False)
+        await asyncio.to_thread(file.write_text, text)
+    return 0
