@@ -1,7 +1,7 @@
 """The demonstration: one change validated in dev, staging and prod at once, on this machine.
 
-Run by `make demo`. It uses the command line as a person would, and exits 0 when everything went as the README says: the tests pass in dev and
-staging, one of them fails in prod, the comparison marks it, and the secret never shows.
+Run by `make demo`. It uses the command line as a person would, and exits 0 when everything went as the README says:
+the tests pass in dev and staging, one of them fails in prod, the comparison marks it, and the secret never shows.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The journal: what a conductor says of one attempt, in order, and what it is told in return.
 
-Written by workflow.execution (as commands to record), carried by protos.codec, stored by the control plane, read by every view:
-live log, stored log, verdict, comparison. Entries go up and are numbered from 1 within an attempt; directives come down, are
-level-triggered, and may be repeated without harm.
+Written by workflow.execution (as commands to record), carried by protos.codec, stored by the control plane, read by
+every view: live log, stored log, verdict, comparison. Entries go up and are numbered from 1 within an attempt;
+directives come down, are level-triggered, and may be repeated without harm.
 """
 
 from __future__ import annotations
@@ -125,12 +125,13 @@ class ChildKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """One child that a step wants. ``index`` is unique within the step; the child's identity is (execution, ref, index).
+    """One child that a step wants. ``index`` is unique within the step; the child's identity is (execution, ref,
+    index).
 
     ``item`` says which entry of the step's operation it comes from: the position in ``Execute.items`` or
-    ``StartServices.services``, 0 for ``Parallel``. ``variables`` are ``index``, ``count``, ``matrix``, ``shard``, ... as the
-    child's templates see them. ``workflow`` names the workflow (WORKFLOW only; a selector is resolved by the control plane into as many
-    executions as match). ``paused`` children start and wait.
+    ``StartServices.services``, 0 for ``Parallel``. ``variables`` are ``index``, ``count``, ``matrix``, ``shard``, ...
+    as the child's templates see them. ``workflow`` names the workflow (WORKFLOW only; a selector is resolved by the
+    control plane into as many executions as match). ``paused`` children start and wait.
     """
 
     kind: ChildKind
@@ -146,7 +147,9 @@ class ChildSpec:
 
 @dataclass(frozen=True, slots=True)
 class ChildrenWanted:
-    """The step wants these children to exist. Said again after a retry with new indices; repeating it changes nothing."""
+    """The step wants these children to exist. Said again after a retry with new indices; repeating it changes
+    nothing.
+    """
 
     at: Instant
     ref: StepRef
@@ -155,7 +158,9 @@ class ChildrenWanted:
 
 @dataclass(frozen=True, slots=True)
 class ChildrenDropped:
-    """The step no longer wants these children: open ones are stopped (services at their end, workers under fail-fast)."""
+    """The step no longer wants these children: open ones are stopped (services at their end, workers under
+    fail-fast).
+    """
 
     at: Instant
     ref: StepRef

@@ -1,7 +1,8 @@
-"""What an agent and its control plane say to each other, as values: the conversation of protos/muster/v1/control.proto.
+"""What an agent and its control plane say to each other, as values: the conversation of
+protos/muster/v1/control.proto.
 
-Made and read by agent.link and agent.relay on one side, control_plane.rpc and its services on the other; protos.codec turns them into
-messages. The order of calls and who retries what is told in the .proto.
+Made and read by agent.link and agent.relay on one side, control_plane.rpc and its services on the other; protos.codec
+turns them into messages. The order of calls and who retries what is told in the .proto.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ MAX_AHEAD = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """All that a conductor needs to begin. ``plan`` is the encoded plan (workflow.plan.encode); it names secrets and holds none."""
+    """All that a conductor needs to begin. ``plan`` is the encoded plan (workflow.plan.encode); it names secrets and
+    holds none.
+    """
 
     attempt: Attempt
     plan: bytes
@@ -48,7 +51,7 @@ class Hello:
     executor: str
     max_concurrent: int
     held: tuple[Attempt, ...] = ()
-    clock: Instant = Instant(0)
+    clock: Instant = Instant(0)  # noqa: RUF009 - a number by another name
     protocol: int = PROTOCOL
     oldest_protocol: int = OLDEST_PROTOCOL
     language: int = LANGUAGE
@@ -188,8 +191,12 @@ class LinkDown(Exception):
 
 
 class Refused(Exception):
-    """The peer will not speak with us until a person acts: wrong certificate, revoked, versions. The message says what to do."""
+    """The peer will not speak with us until a person acts: wrong certificate, revoked, versions. The message says
+    what to do.
+    """
 
 
 class Fenced(Exception):
-    """Something newer took this one's place: another session of this agent, a newer attempt. Give up; do not come back."""
+    """Something newer took this one's place: another session of this agent, a newer attempt. Give up; do not come
+    back.
+    """

@@ -73,14 +73,18 @@ class SecretValues:
 
 @dataclass(frozen=True, slots=True)
 class ContainerGone:
-    """In a pod: what the cluster says of a step's container that ended or never came up. ``final``: it will not run (again)."""
+    """In a pod: what the cluster says of a step's container that ended or never came up. ``final``: it will not run
+    (again).
+    """
 
     container: str
     reason: str
     final: bool = False
 
 
-ToConductor = Attach | Bundle | Stored | Directive | Release | FileTaken | FileData | FileRefused | SecretValues | ContainerGone
+ToConductor = (
+    Attach | Bundle | Stored | Directive | Release | FileTaken | FileData | FileRefused | SecretValues | ContainerGone
+)
 
 # --- from the conductor ------------------------------------------------------------------------------------------
 

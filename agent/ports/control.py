@@ -1,7 +1,8 @@
 """The control plane as an agent needs it: a conversation, journals, files.
 
-Called by agent.relay. Adapters: agent.link (gRPC over mutual TLS) and the tests' in-memory twin. Every method may raise ``LinkDown``
-(try again), ``Refused`` (a person must act) or ``Fenced`` (give up), from workflow.session. Cancelling any of them is safe.
+Called by agent.relay. Adapters: agent.link (gRPC over mutual TLS) and the tests' in-memory twin. Every method may
+raise ``LinkDown`` (try again), ``Refused`` (a person must act) or ``Fenced`` (give up), from workflow.session.
+Cancelling any of them is safe.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ class JournalStream(Protocol):
         ...
 
     def received(self) -> AsyncIterator[int | Directive]:
-        """An ``int`` is the highest number that is durable (the first item, at once, is where to go on from); else a directive."""
+        """An ``int`` is the highest number that is durable (the first item, at once, is where to go on from); else a
+        directive.
+        """
         ...
 
 

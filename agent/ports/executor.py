@@ -1,12 +1,12 @@
 """What runs conductors: as local processes, as pods in a cluster, or scripted for tests.
 
-Called by agent.relay alone. Adapters: agent.executors.process, agent.executors.kubernetes; all pass the contract suite
-tests/contracts/executor. An executor knows nothing of the control plane, journals or leases: it starts conductors, finds them again, talks to
-them and removes every trace of them.
+Called by agent.relay alone. Adapters: agent.executors.process, agent.executors.kubernetes; all pass the contract
+suite tests/contracts/executor. An executor knows nothing of the control plane, journals or leases: it starts
+conductors, finds them again, talks to them and removes every trace of them.
 
-Order: launch, then connect as often as needed, then remove. After a restart of the agent: held, then connect. Everything is idempotent by
-attempt, so that an agent that was killed between two calls may repeat the first. Concurrent calls for different attempts are allowed,
-for one attempt they are not.
+Order: launch, then connect as often as needed, then remove. After a restart of the agent: held, then connect.
+Everything is idempotent by attempt, so that an agent that was killed between two calls may repeat the first.
+Concurrent calls for different attempts are allowed, for one attempt they are not.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from workflow.session import Assign
 
 
 class CannotLaunch(Exception):
-    """The attempt was not launched and left nothing behind. ``final``: this executor will never take it (the sentence says why: an image it
-    cannot honour, a policy); else a lack that may pass (no disk, no process slots)."""
+    """The attempt was not launched and left nothing behind. ``final``: this executor will never take it (the sentence
+    says why: an image it cannot honour, a policy); else a lack that may pass (no disk, no process slots).
+    """
 
     def __init__(self, reason: str, *, final: bool) -> None:
         super().__init__(reason)
@@ -33,7 +34,9 @@ class CannotLaunch(Exception):
 
 
 class ConductorGone(Exception):
-    """There is no conductor for this attempt any more. ``reason`` says in words what became of it (exit code, OOM, pod evicted)."""
+    """There is no conductor for this attempt any more. ``reason`` says in words what became of it (exit code, OOM,
+    pod evicted).
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -69,12 +72,15 @@ class Executor(Protocol):
         ...
 
     async def launch(self, assign: Assign) -> None:
-        """Start a conductor for this bundle; returns when it exists (not when it runs). Launching again what exists does nothing.
-        Raises CannotLaunch."""
+        """Start a conductor for this bundle; returns when it exists (not when it runs). Launching again what exists
+        does nothing. Raises CannotLaunch.
+        """
         ...
 
     def connect(self, attempt: Attempt, acknowledged: int) -> AbstractAsyncContextManager[Conversation]:
-        """Connect and Attach, waiting for the conductor to come up. Raises ConductorGone; ConnectionError where it may come back."""
+        """Connect and Attach, waiting for the conductor to come up. Raises ConductorGone; ConnectionError where it
+        may come back.
+        """
         ...
 
     async def held(self) -> tuple[Found, ...]:
@@ -82,7 +88,9 @@ class Executor(Protocol):
         ...
 
     def leftovers(self, attempt: Attempt, after: int) -> AsyncIterator[Record]:
-        """The records with numbers above ``after`` that a dead conductor left on disk, as far as they can still be read."""
+        """The records with numbers above ``after`` that a dead conductor left on disk, as far as they can still be
+        read.
+        """
         ...
 
     async def remove(self, attempt: Attempt) -> None:

@@ -1,1 +1,3 @@
-"""What the control plane's services need of the world, said as protocols. Adapters implement them; only the assembly joins the two."""
+"""What the control plane's services need of the world, said as protocols. Adapters implement them; only the assembly
+joins the two.
+"""

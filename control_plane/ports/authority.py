@@ -1,4 +1,6 @@
-"""The certificate authority. Called by services.enrolment and the assembly; adapter: control_plane.adapters.x509. Suite: tests/contracts/authority."""
+"""The certificate authority. Called by services.enrolment and the assembly; adapter: control_plane.adapters.x509.
+Suite: tests/contracts/authority.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ class BadRequest(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A certificate with its chain (DER, leaf first, without the root), its serial (hex) and its end (seconds since 1970)."""
+    """A certificate with its chain (DER, leaf first, without the root), its serial (hex) and its end (seconds since
+    1970).
+    """
 
     chain: tuple[bytes, ...]
     serial: str

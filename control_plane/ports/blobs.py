@@ -1,6 +1,7 @@
 """Where artifacts lie: content-addressed, invisible until complete.
 
-Called by services.artifacts. Adapter: control_plane.adapters.objects (one library for files, S3, GCS, Azure), .memory. Suite: tests/contracts/blobs.
+Called by services.artifacts. Adapter: control_plane.adapters.objects (one library for files, S3, GCS, Azure),
+.memory. Suite: tests/contracts/blobs.
 """
 
 from __future__ import annotations
@@ -37,8 +38,10 @@ class Blobs(Protocol):
         ...
 
     async def append(self, upload: str, offset: int, data: bytes) -> Upload:
-        """Add bytes at ``offset`` (what overlaps what is there is skipped; a gap is a ValueError). With the last byte the digest is compared: the
-        blob becomes visible, or DigestMismatch. More bytes than announced are a ValueError; an upload that was never begun is a KeyError."""
+        """Add bytes at ``offset`` (what overlaps what is there is skipped; a gap is a ValueError). With the last byte
+        the digest is compared: the blob becomes visible, or DigestMismatch. More bytes than announced are a
+        ValueError; an upload that was never begun is a KeyError.
+        """
         ...
 
     async def size(self, digest: str) -> int | None:

@@ -1,4 +1,4 @@
-"""Time and chance. Called by the services; adapters: control_plane.adapters.system, .memory (moved by hand in tests)."""
+"""Time and chance. Called by the services; adapters: control_plane.adapters.system and .memory (for tests)."""
 
 from __future__ import annotations
 

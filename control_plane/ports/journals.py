@@ -1,7 +1,8 @@
 """Where journals lie: appended, never rewritten, read from any point.
 
-Called by services.progress (append), services.logs and services.artifacts (read). Adapters: control_plane.adapters.segments (files with group commit, sealed into the blob
-store), .memory. One contract suite, tests/contracts/journals.
+Called by services.progress (append), services.logs and services.artifacts (read). Adapters:
+control_plane.adapters.segments (files with group commit, sealed into the blob store), .memory. One contract suite,
+tests/contracts/journals.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ class JournalUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
-    """A place in an execution's whole journal: attempt and number. Readers resume behind it. ``Position(0, 0)`` is the beginning."""
+    """A place in an execution's whole journal: attempt and number. Readers resume behind it. ``Position(0, 0)`` is
+    the beginning.
+    """
 
     attempt: int = 0
     seq: int = 0
@@ -45,12 +48,16 @@ class JournalLog(Protocol):
     """The port."""
 
     async def append(self, attempt: Attempt, records: Sequence[Record]) -> int:
-        """Store those that follow, drop those already stored, and return the highest number stored, once all is durable (fsync).
-        JournalGap where a number is missing; JournalUnavailable where the disk refuses. Calls for one attempt come one after another."""
+        """Store those that follow, drop those already stored, and return the highest number stored, once all is
+        durable (fsync). JournalGap where a number is missing; JournalUnavailable where the disk refuses. Calls for
+        one attempt come one after another.
+        """
         ...
 
     async def last(self, attempt: Attempt) -> int:
-        """The highest durable number of the attempt; 0 where there is none. JournalUnavailable where it cannot be found out now."""
+        """The highest durable number of the attempt; 0 where there is none. JournalUnavailable where it cannot be
+        found out now.
+        """
         ...
 
     async def read(self, execution: ExecutionId, after: Position, *, limit: int = 1024 * 1024) -> Sequence[Stored]:

@@ -1,4 +1,5 @@
-"""The rows that the control plane keeps, as frozen values. Services change them with ``dataclasses.replace`` and hand them back.
+"""The rows that the control plane keeps, as frozen values. Services change them with ``dataclasses.replace`` and hand
+them back.
 
 No bytes of logs or artifacts stand here (journals and blobs keep those), and no secret value, key or token in clear.
 """

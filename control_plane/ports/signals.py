@@ -1,5 +1,7 @@
-"""Who must be woken when something was committed. Called by the services; adapters: control_plane.adapters.memory (one process), later PostgreSQL
-LISTEN/NOTIFY. Signals carry no facts: a woken reader reads the store. A lost signal may delay, so every waiter re-checks after a bounded time."""
+"""Who must be woken when something was committed. Called by the services; adapters: control_plane.adapters.memory
+(one process), later PostgreSQL LISTEN/NOTIFY. Signals carry no facts: a woken reader reads the store. A lost signal
+may delay, so every waiter re-checks after a bounded time.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +13,16 @@ class Subscription(Protocol):
     """Wakes its one waiter."""
 
     async def wait(self, timeout: float | None = None) -> bool:
-        """True where a signal came since the last wait returned (several count as one); False after ``timeout`` seconds."""
+        """True where a signal came since the last wait returned (several count as one); False after ``timeout``
+        seconds.
+        """
         ...
 
 
 class Signals(Protocol):
-    """The port. Topics: ``queue`` (something may be placed), ``execution/<id>`` (state, steps, journal), ``run/<id>``, ``agent/<name>``,
-    ``trust/<name>`` (certificates of this agent that were in force no longer are)."""
+    """The port. Topics: ``queue`` (something may be placed), ``execution/<id>`` (state, steps, journal),
+    ``run/<id>``, ``agent/<name>``, ``trust/<name>`` (certificates of this agent that were in force no longer are).
+    """
 
     def publish(self, *topics: str) -> None:
         """Wake who subscribed to any of these. Never blocks, never fails."""

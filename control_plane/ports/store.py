@@ -1,10 +1,12 @@
 """The control plane's memory, in units of work.
 
-Called by the services. A unit of work is a plain function of a ``Unit``; the store runs it in a transaction, elsewhere than on the event loop, and
-returns its value once it is durable. The function may run again from the start where the database asks for it, so it does nothing
-but read and write the unit; signals are published after ``write`` returned. Several writes may share one commit.
+Called by the services. A unit of work is a plain function of a ``Unit``; the store runs it in a transaction,
+elsewhere than on the event loop, and returns its value once it is durable. The function may run again from the start
+where the database asks for it, so it does nothing but read and write the unit; signals are published after ``write``
+returned. Several writes may share one commit.
 
-Adapters: control_plane.adapters.sqlite, .memory (the tests' twin), later .postgres; one contract suite, tests/contracts/store.
+Adapters: control_plane.adapters.sqlite, .memory (the tests' twin), later .postgres; one contract suite,
+tests/contracts/store.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ T = TypeVar("T")
 
 
 class Unavailable(Exception):
-    """The store cannot serve now (disk full, locked, connection lost). Nothing was changed. ``retry_after`` in seconds."""
+    """The store cannot serve now (disk full, locked, connection lost). Nothing was changed. ``retry_after`` in
+    seconds.
+    """
 
     def __init__(self, reason: str, retry_after: float = 1.0) -> None:
         super().__init__(reason)

@@ -1,7 +1,7 @@
 """The command line. ``main`` is what ``muster`` runs; muster.cli.app joins the commands.
 
-A client of the people's API like any other: everything goes through muster.client, except what works offline (lint, plan, resolve) and what
-starts and stops the embedded system (up, down), which goes through muster.local.
+A client of the people's API like any other: everything goes through muster.client, except what works offline (lint,
+plan, resolve) and what starts and stops the embedded system (up, down), which goes through muster.local.
 """
 
 from __future__ import annotations

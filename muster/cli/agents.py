@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from muster.cli.attach import print_json
-from muster.cli.outcome import err, runs
+from muster.cli.outcome import err, out_console, runs
 from muster.cli.reading import Form, FormOption
 from muster.cli.tables import agents_table
 from muster.cli.where import State, Url, muster
@@ -41,14 +40,15 @@ def create(
 
 
 async def _create(new: NewAgent, form: Form, url: str | None, state: Path | None) -> int:
-    out = Console(highlight=False)
+    out = out_console()
     async with muster(url, state) as client:
         invitation = await client.invite(new)
     if form is Form.JSON:
         print_json(out, invitation.model_dump(mode="json"))
         return 0
     err.print(f"On the machine where {new.name} is to run (the text is a secret, works once, and soon expires):\n")
-    command = f"python -m agent join --state ~/.local/state/muster-{new.name} && python -m agent run --state ~/.local/state/muster-{new.name}"
+    home = f"~/.local/state/muster-{new.name}"
+    command = f"python -m agent join --state {home} && python -m agent run --state {home}"
     out.print(f"echo {invitation.join} | ( {command} )", soft_wrap=True, markup=False)
     return 0
 
@@ -60,7 +60,7 @@ def list_(output: FormOption = Form.TABLE, url: Url = None, state: State = None)
 
 
 async def _list(form: Form, url: str | None, state: Path | None) -> int:
-    out = Console(highlight=False)
+    out = out_console()
     async with muster(url, state) as client:
         found = await client.agents()
     if form is Form.JSON:

@@ -1,4 +1,6 @@
-"""The commands of ``muster``, joined. Each command's work stands in a module of its own; here are only words and options."""
+"""The commands of ``muster``, joined. Each command's work stands in a module of its own; here are only words and
+options.
+"""
 
 from __future__ import annotations
 

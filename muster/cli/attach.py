@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from muster.cli.board import Board
-from muster.cli.outcome import INTERRUPTED, err
+from muster.cli.outcome import INTERRUPTED, err, out_console
 from muster.cli.screen import screen_for
 from muster.cli.tables import comparison_tables
 from muster.cli.words import MARKS, STYLES, duration
@@ -34,14 +34,15 @@ class Output(StrEnum):
 
 async def attach(client: Muster, run: RunView, output: Output) -> int:
     """Follow the run; print its end in the form asked for; the exit code."""
-    out = Console(highlight=False)
+    out = out_console()
     progress = out if output is Output.TABLE else err
     try:
         ended = await _follow(client, run, progress)
     except (KeyboardInterrupt, asyncio.CancelledError):
         err.print(
             Text(
-                f"\ndetached; the run goes on. See it: muster logs {run.name} --follow   End it: muster cancel {run.name}"
+                f"\ndetached; the run goes on. See it: muster logs {run.name} --follow   "
+                f"End it: muster cancel {run.name}"
             )
         )
         return INTERRUPTED

@@ -1,6 +1,7 @@
 """What a watched run looks like at this moment, and the lines that are news. Pure: events in, lines out.
 
-Fed by muster.cli.attach with what muster.client's watch hears. Knows no terminal: a line has parts, which muster.cli.screen shows.
+Fed by muster.cli.attach with what muster.client's watch hears. Knows no terminal: a line has parts, which
+muster.cli.screen shows.
 """
 
 from __future__ import annotations
@@ -110,17 +111,10 @@ class Board:
         if not step.status.final or (before is not None and before.status.final):
             return
         yield from self._flush(execution_id, step.ref)
-        if step.hidden and step.status.good:
+        if self._told_by_its_parent(execution_id, step) or (step.hidden and step.status.good):
             return
-        details = [
-            part
-            for part in (
-                _seconds(step.duration_ms),
-                f"exit code {step.exit_code}" if step.exit_code else "",
-                step.reason,
-            )
-            if part
-        ]
+        code = f"exit code {step.exit_code}" if step.exit_code and str(step.exit_code) not in step.reason else ""
+        details = [part for part in (_seconds(step.duration_ms), code, step.reason) if part]
         tail = f" ({', '.join(details)})" if details else ""
         yield Line(LineKind.STEP, self._where(execution_id), step.title, f"{step.status}{tail}", step.status)
 
@@ -141,8 +135,18 @@ class Board:
 
     def _line(self, key: tuple[str, str, Stream], text: str) -> Line:
         execution, ref, stream = key
-        step = self._steps.get((execution, ref))
+        step = self._visible(execution, ref)
         return Line(LineKind.LOG, self._where(execution), step.title if step else ref, text.rstrip("\r"), stream=stream)
+
+    def _visible(self, execution: str, ref: str) -> StepView | None:
+        """The step that the user wrote: the operation itself, or the step around it."""
+        step = self._steps.get((execution, ref))
+        if step is not None and step.hidden and "." in ref:
+            return self._visible(execution, ref.rpartition(".")[0]) or step
+        return step
+
+    def _told_by_its_parent(self, execution: str, step: StepView) -> bool:
+        return step.hidden and self._visible(execution, step.ref) is not step
 
     def _where(self, execution_id: str) -> str:
         execution = self.executions.get(execution_id)
@@ -151,6 +155,8 @@ class Board:
     def where(self, execution: ExecutionView) -> str:
         """The environment, else the agent; a worker's number behind it."""
         number = f"[{execution.place.index}]" if execution.place and execution.place.kind != "workflow" else ""
+        if execution.orchestrated:
+            return "all"
         return f"{execution.where or '-'}{number}"
 
     def title(self, execution: ExecutionView) -> str:

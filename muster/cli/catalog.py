@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from muster.cli.outcome import Usage, runs, show_problems
+from muster.cli.outcome import Usage, out_console, runs, show_problems
 from muster.cli.where import State, Url, muster
 
 SUFFIXES = {".yaml", ".yml", ".json"}
@@ -37,7 +36,7 @@ def apply(
 async def _apply(files: list[str], url: str | None, state: Path | None) -> int:
     from muster.client import InvalidInput
 
-    out, code = Console(highlight=False), 0
+    out, code = out_console(), 0
     async with muster(url, state) as client:
         for name, text in documents(files):
             try:
@@ -53,7 +52,9 @@ async def _apply(files: list[str], url: str | None, state: Path | None) -> int:
 
 
 def documents(names: list[str]) -> list[tuple[str, str]]:
-    """(name, text) of every file meant: folders opened, in order of their paths. Usage where there is none, or too many."""
+    """(name, text) of every file meant: folders opened, in order of their paths. Usage where there is none, or too
+    many.
+    """
     found: list[tuple[str, str]] = []
     for name in names:
         if name == "-":

@@ -1,7 +1,7 @@
 """How a command ends: its exit code, and one clear sentence where something went wrong. Never a traceback.
 
-Called by every command through ``runs``. Exit codes: 0 passed, 1 failed, 2 invalid input or usage, 3 aborted, cancelled, lost or unreachable;
-130 where a person pressed Ctrl-C.
+Called by every command through ``runs``. Exit codes: 0 passed, 1 failed, 2 invalid input or usage, 3 aborted,
+cancelled, lost or unreachable; 130 where a person pressed Ctrl-C.
 """
 
 from __future__ import annotations
@@ -25,7 +25,16 @@ INVALID = 2
 BROKEN = 3
 INTERRUPTED = 130
 
+UNBOUND = 1000
+"""Columns of standard output where no person looks: tables are never folded or cut for a program."""
+
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def out_console() -> Console:
+    """Standard output: as wide as the terminal, or as wide as it needs to be."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=UNBOUND)
 
 
 class Usage(Exception):

@@ -11,11 +11,10 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from muster.cli.attach import print_json
-from muster.cli.outcome import Usage, err, runs
+from muster.cli.outcome import Usage, err, out_console, runs
 from muster.cli.tables import (
     agents_table,
     artifacts_table,
@@ -80,7 +79,7 @@ def get(
 
 
 async def _get(what: What, name: str | None, form: Form, limit: int, url: str | None, state: Path | None) -> int:
-    out = Console(highlight=False)
+    out = out_console()
     now = datetime.now(UTC)
     async with muster(url, state) as client:
         values, table = await (_one(client, what, name) if name else _all(client, what, limit, now))
@@ -191,7 +190,7 @@ def artifacts(
 
 
 async def _artifacts(run: str, download: Path | None, form: Form, url: str | None, state: Path | None) -> int:
-    out = Console(highlight=False)
+    out = out_console()
     async with muster(url, state) as client:
         found = await client.artifacts(run)
         if download is None:
@@ -209,7 +208,9 @@ async def _artifacts(run: str, download: Path | None, form: Form, url: str | Non
 
 
 def _places(found: Any, folder: Path) -> dict[ArtifactView, Path]:
-    """Where each goes: below its environment, and below its execution too where two executions of one environment store the same name."""
+    """Where each goes: below its environment, and below its execution too where two executions of one environment
+    store the same name.
+    """
     wanted: dict[tuple[str, str], list[ArtifactView]] = {}
     for artifact in found:
         wanted.setdefault((artifact.where or "control-plane", artifact.name), []).append(artifact)
@@ -251,7 +252,7 @@ def compare(
 
 
 async def _compare(run: str, form: ComparisonForm, url: str | None, state: Path | None) -> int:
-    out = Console(highlight=False)
+    out = out_console()
     async with muster(url, state) as client:
         match form:
             case ComparisonForm.TABLE:
@@ -272,7 +273,7 @@ def why(subject: Subject, output: FormOption = Form.TABLE, url: Url = None, stat
 
 
 async def _why(subject: str, form: Form, url: str | None, state: Path | None) -> int:
-    out = Console(highlight=False)
+    out = out_console()
     async with muster(url, state) as client:
         explanation = await client.why(subject)
     if form is Form.JSON:

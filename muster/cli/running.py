@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from muster.cli.attach import Output, attach, print_json
-from muster.cli.outcome import Usage, err, runs
+from muster.cli.outcome import Usage, err, out_console, runs
 from muster.cli.where import State, Url, muster
 from muster.cli.words import choices, pairs
 from workflow.views import NewRun
@@ -58,7 +57,9 @@ def run(
     url: Url = None,
     state: State = None,
 ) -> None:
-    """Run a workflow and follow it in every environment. Exit code: 0 passed, 1 failed, 2 invalid, 3 aborted, cancelled or lost."""
+    """Run a workflow and follow it in every environment. Exit code: 0 passed, 1 failed, 2 invalid, 3 aborted,
+    cancelled or lost.
+    """
     runs(
         _run(
             workflow,
@@ -99,7 +100,7 @@ async def _run(
     async with muster(url, state) as client:
         started = await client.submit(new)
         if detach:
-            out = Console(highlight=False)
+            out = out_console()
             if output is Output.JSON:
                 print_json(out, started.model_dump(mode="json"))
             else:

@@ -244,7 +244,7 @@ class Course:
         self, step: Step, status: StepStatus, reason: str, exit_code: int | None = None, blame: str = ""
     ) -> None:
         self._desk.write(StepFinished(self._desk.now, step.ref, status, exit_code, reason))
-        self._frames[-1].count(step, status, blame or f"{called(step)}: {reason or status}")
+        self._frames[-1].count(step, status, blame or f"{called(step)}: {reason or status}", (reason, exit_code))
 
     def _close(self) -> None:
         """The end of the innermost open group: of the execution itself when it is the last."""
@@ -263,7 +263,10 @@ class Course:
             self._ended(step, StepStatus.TIMEOUT, stopped_words(StopReason.TIMEOUT))
         else:
             status = group_status(all_good=frame.good, negative=step.negative)
-            self._ended(step, status, "", blame=frame.blame if not step.negative else "")
+            if frame.told[0] and not step.negative:
+                self._ended(step, status, *frame.told)
+            else:
+                self._ended(step, status, "", blame=frame.blame if not step.negative else "")
 
     def _complete(self, frame: Frame) -> None:
         if self.ending is not None:

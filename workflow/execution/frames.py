@@ -17,8 +17,9 @@ class Frame:
     """One open group. ``step`` is None for the execution itself.
 
     ``inherited`` tells whether all was well when it started, ``good`` is the AND of its finished non-optional
-    children. ``blame`` says in words which child was the first to spoil it, ``expired`` is set when the time-out of
-    it or of a group around it was hit.
+    children. ``blame`` says in words which child was the first to spoil it; where that was a hidden one, the user's own
+    operation, ``told`` is its reason and exit code, to be told as the group's. ``expired`` is set when the time-out of it
+    or of a group around it was hit.
     """
 
     step: Step | None
@@ -29,6 +30,7 @@ class Frame:
     next: int = 0
     expired: bool = False
     blame: str = ""
+    told: tuple[str, int | None] = ("", None)
     services: list[StepRef] = field(default_factory=list)
 
     @property
@@ -36,10 +38,12 @@ class Frame:
         """What ``status`` is for the step that comes next."""
         return StepStatus.PASSED if self.inherited and self.good else StepStatus.FAILED
 
-    def count(self, step: Step, status: StepStatus, blame: str) -> None:
+    def count(self, step: Step, status: StepStatus, blame: str, told: tuple[str, int | None] = ("", None)) -> None:
         """A child ended; ``blame`` is what to say of it when it spoiled the group."""
         if step.optional or status.good:
             return
+        if self.good and step.hidden:
+            self.told = told
         self.good = False
         self.blame = self.blame or blame
 

@@ -54,7 +54,7 @@ def broken(words: str) -> Callable[[Break], Break]:
 
 @broken("AND")
 def optional_steps_count(patch: pytest.MonkeyPatch) -> None:
-    def count_all(self: frames.Frame, step: Step, status: StepStatus, blame: str) -> None:
+    def count_all(self: frames.Frame, step: Step, status: StepStatus, blame: str, told: tuple[str, int | None]) -> None:
         self.good = self.good and status.good
 
     patch.setattr(frames.Frame, "count", count_all)
