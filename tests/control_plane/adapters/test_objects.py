@@ -88,7 +88,10 @@ async def test_a_full_disk_under_the_spool(tmp_path: Path) -> None:
         with pytest.raises(BlobsUnavailable, match="full"):
             await blobs.append(state.id, 100_000, DATA[100_000:400_000])
         assert (await blobs.begin(digest(DATA), len(DATA))).offset == 100_000
+        await blobs.close()
         filler.unlink()
+        blobs = await ObjectBlobs.open(disk / "spool", tmp_path / "objects")
+        assert (await blobs.begin(digest(DATA), len(DATA))).offset == 100_000
         assert (await blobs.append(state.id, 100_000, DATA[100_000:])).complete
         assert await content(blobs, digest(DATA)) == DATA
         await blobs.close()

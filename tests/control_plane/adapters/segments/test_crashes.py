@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from control_plane.adapters.buckets import BucketUnavailable
 from control_plane.adapters.segments import SegmentJournals
+from control_plane.adapters.segments.archive import Archive
 from control_plane.ports.journals import JournalLog
 from tests.contracts.journals.records import attempt, read_all, record, records, stored
 from tests.control_plane.adapters.disks import acknowledged_until_killed
@@ -131,6 +133,33 @@ async def test_a_crash_after_a_removal_does_not_bring_it_back(tmp_path: Path) ->
         await log.archived()
         assert not list((crashed / "objects").rglob("journal/e1/*"))
         await log.close()
+
+
+async def test_many_restarts_while_nothing_is_archived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise BucketUnavailable("the store is away")
+
+    monkeypatch.setattr(Archive, "store", away)
+    for seq in range(1, 6):
+        log = await opened(tmp_path)
+        await log.append(attempt(), records(seq, seq))
+        assert await read_all(log) == stored(1, [one for n in range(1, seq + 1) for one in records(n, n)])
+        await log.close()
+    assert len(list((tmp_path / "wal").glob("*.wal"))) == 5
+
+
+@pytest.mark.parametrize("archived", [False, True])
+async def test_the_last_number_of_each_attempt_is_found_again(tmp_path: Path, archived: bool) -> None:
+    log = await opened(tmp_path)
+    for number, last in ((1, 7), (2, 3), (4, 5)):
+        await log.append(attempt("e1", number), records(1, last))
+    await log.append(attempt("e1", 1), records(8, 9))
+    await log.close()
+    log = await opened(tmp_path)
+    if archived:
+        await log.archived()
+    assert [await log.last(attempt("e1", number)) for number in range(1, 6)] == [9, 3, 0, 5, 0]
+    await log.close()
 
 
 async def test_many_restarts_leave_no_litter(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def given_from(dealt: list[list[Piece]], after: Position, some: int) -> list[Sou
     return sources
 
 
-@given(places(), st.integers(1, 30), st.integers(1, 3))
+@given(places(), st.integers(1, 200), st.integers(1, 3))
 def test_reading_page_by_page_gives_all(dealt: list[list[Piece]], limit: int, some: int) -> None:
     everything = sorted(
         {(p.attempt, seq) for pieces in dealt for p in pieces for seq in range(p.first, p.first + p.count)}
@@ -52,3 +52,9 @@ def test_reading_page_by_page_gives_all(dealt: list[list[Piece]], limit: int, so
         read += [(position.attempt, position.seq) for position, _ in page]
         after = page[-1][0]
     assert read == everything
+
+
+def test_a_place_that_has_more_holds_the_others_back() -> None:
+    near = Source([piece(1, 1, 1), piece(1, 2, 1)], complete=False)
+    far = Source([piece(1, 4, 1)], complete=True)
+    assert [position.seq for position, _ in merged([far, near], Position(), 1000)] == [1, 2]

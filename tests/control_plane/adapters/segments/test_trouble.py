@@ -13,6 +13,7 @@ import pytest
 
 from control_plane.adapters.buckets import Bucket, BucketUnavailable
 from control_plane.adapters.segments import SegmentJournals
+from control_plane.adapters.segments.archive import Archive
 from control_plane.ports.journals import JournalUnavailable
 from control_plane.ports.opening import Unusable
 from tests.contracts.journals.records import attempt, read_all, record, records, stored
@@ -93,7 +94,9 @@ async def test_short_writes_are_completed(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("truncation_works", [True, False])
 async def test_an_fsync_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, truncation_works: bool) -> None:
     log = await opened(tmp_path)
+    (tmp_path / "objects" / "journal").write_text("no folder: nothing is archived, so that all segments stay")
     await log.append(attempt(), records(1, 2))
+    (first,) = (tmp_path / "wal").glob("*.wal")
 
     def failing(*_: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
@@ -106,7 +109,11 @@ async def test_an_fsync_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             await log.append(attempt(), [record(3, b"never acknowledged")])
     assert await log.last(attempt()) == 2
     monkeypatch.undo()
+    left = first.stat().st_size
     await log.append(attempt(), records(3, 4))
+    assert first.stat().st_size == left, "a file whose fsync failed is written to no more"
+    (tmp_path / "objects" / "journal").unlink()
+    monkeypatch.setattr(Archive, "store", failing)
     await both_ways(log, tmp_path, 4)
 
 

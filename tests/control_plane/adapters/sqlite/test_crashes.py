@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from control_plane.adapters.sqlite import SqliteStore
-from control_plane.ports.store import Store, Unavailable
+from control_plane.ports.store import Store, Unavailable, Unit
 from tests.contracts.store.rows import a_document, a_run
 from tests.control_plane.adapters.disks import acknowledged_until_killed, file_limit, fill, small_disk
 from workflow.identifiers import ExecutionId, RunId
@@ -111,6 +111,20 @@ async def test_a_failed_commit_fails_every_unit_that_shared_it(tmp_path: Path) -
     assert isinstance(results[1], Unavailable)
     assert there == {1} | {number for number, result in ((2, results[0]), (3, results[2])) if result is None}
     await store.write(lambda unit: unit.runs.add(a_run("r4", 4)))
+    await store.close()
+
+
+async def test_a_unit_that_finds_the_database_unavailable_leaves_no_transaction_behind(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "muster.db")
+
+    def work(unit: Unit) -> None:
+        unit.runs.add(a_run("r1", 1))
+        raise Unavailable("the disk does not answer")
+
+    with pytest.raises(Unavailable, match="does not answer"):
+        await store.write(work)
+    await store.write(lambda unit: unit.runs.add(a_run("r2", 2)))
+    assert [row.id for row in await store.read(lambda unit: unit.runs.latest(10))] == ["r2"]
     await store.close()
 
 
