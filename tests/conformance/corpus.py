@@ -15,7 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from workflow.model import Parsed, WorkflowTemplate, parse_documents
+from workflow.forecast import forecast
+from workflow.model import Parsed, Workflow, WorkflowTemplate, parse_documents
+from workflow.plan.build import build
+from workflow.plan.encode import from_bytes, to_bytes
+from workflow.plan.nodes import Json, Plan
 from workflow.problems import InvalidDocument
 from workflow.resolve import resolve
 
@@ -36,6 +40,16 @@ class World:
     """What the documents may refer to."""
 
     templates: Mapping[str, WorkflowTemplate]
+    workflows: Mapping[str, Workflow]
+
+    def plan(self, workflow: str, config: Mapping[str, Json]) -> Plan:
+        """The plan of another document, for the tree that an ``execute`` means."""
+        scalars = {key: value for key, value in config.items() if isinstance(value, bool | int | float | str)}
+        return build(resolve(self.workflows[workflow], self.templates, scalars))
+
+    def select(self, labels: Mapping[str, str]) -> Sequence[str]:
+        """The documents with these labels."""
+        return sorted(name for name, each in self.workflows.items() if labels.items() <= each.labels.items())
 
 
 Judge = Callable[[Row, World], str]
@@ -53,31 +67,37 @@ def _row(row: Mapping[str, Any], folder: Path) -> Row:
 
 
 def world_of(rows: Sequence[Row]) -> World:
-    """All templates of the rows that can be read."""
+    """All documents of the rows that can be read."""
     templates: dict[str, WorkflowTemplate] = {}
+    workflows: dict[str, Workflow] = {}
     for row in rows:
         try:
-            templates |= {template.name: template for template in _parse(row).templates}
+            parsed = _parse(row)
         except InvalidDocument:
             continue
-    return World(templates)
+        templates |= {template.name: template for template in parsed.templates}
+        workflows |= {workflow.name: workflow for workflow in parsed.workflows}
+    return World(templates, workflows)
 
 
 def invalid(row: Row, world: World) -> str:
     """The document must be refused, by the parser or by the resolver, in words."""
     try:
-        _resolve(_parse(row), world)
+        _plans(_parse(row), world)
     except InvalidDocument as refused:
         return "" if all(p.message and p.position.file for p in refused.problems) else "refused without a reason"
     return "was accepted"
 
 
 def sound(row: Row, world: World) -> str:
-    """The document must parse and resolve; templates that nobody has must be what is named, and nothing else."""
+    """The document must parse, resolve and plan, and its tree must be told; templates that nobody has must be what is
+    named, and nothing else."""
     missing = {name for name in row.templates if name.replace("/", "--") not in world.templates}
     try:
-        parsed = _parse(row)
-        _resolve(parsed, world)
+        for plan in _plans(_parse(row), world):
+            if from_bytes(to_bytes(plan)) != plan:
+                return "its plan does not travel"
+            forecast(plan, world)
     except InvalidDocument as refused:
         named = [p for p in refused.problems if p.code == "unknown-template" and any(n in p.message for n in missing)]
         return "" if missing and len(named) == len(refused.problems) else f"was refused: {refused}"
@@ -113,9 +133,8 @@ def _parse(row: Row) -> Parsed:
     return parse_documents(row.path.read_bytes(), row.path.name)
 
 
-def _resolve(parsed: Parsed, world: World) -> None:
-    for workflow in parsed.workflows:
-        resolve(workflow, world.templates, {})
+def _plans(parsed: Parsed, world: World) -> list[Plan]:
+    return [build(resolve(workflow, world.templates, {})) for workflow in parsed.workflows]
 
 
 if __name__ == "__main__":
