@@ -66,9 +66,9 @@ async def control_plane(settings: Settings, version: str) -> AsyncIterator[Ready
     except (Unusable, RootsUnusable, PortTaken, CannotListen) as trouble:
         raise CannotStart(str(trouble)) from None
     except BaseExceptionGroup as group:
-        trouble = _first(group)
-        if isinstance(trouble, PortTaken):
-            raise CannotStart(str(trouble)) from None
+        first = _first(group)
+        if isinstance(first, PortTaken):
+            raise CannotStart(str(first)) from None
         raise
 
 

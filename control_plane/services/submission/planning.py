@@ -17,6 +17,7 @@ from control_plane.ports.clock import Clock
 from control_plane.ports.records import DocumentKind, DocumentRow, ExecutionRow, Host, PlanRow
 from control_plane.ports.store import Store, Unit
 from control_plane.services.births import Birth, Births
+from control_plane.services.submission.asked import Asked
 from control_plane.services.submission.children import Parent, Siblings
 from control_plane.services.submission.library import Library
 from control_plane.services.submission.targets import Fleet, fleet_of
@@ -74,22 +75,15 @@ class Planning:
 
     # --- roots ---------------------------------------------------------------------------------------------------
 
-    async def of_workflow(
-        self, workflow: Workflow, templates: Mapping[str, WorkflowTemplate], config: Mapping[str, Json]
-    ) -> Plan:
-        """The plan of a parsed workflow; ``templates`` stand above those of the catalog. InvalidDocument with all
-        problems."""
-        rows = await self._store.read(lambda unit: unit.catalog.list(DocumentKind.TEMPLATE))
+    async def of_run(self, wanted: Asked, shelf: Shelf) -> Plan:
+        """The plan of what a person asks for, whose templates stand above those of the catalog. Unrunnable;
+        InvalidDocument with all problems; ValueError for a parameter that is none."""
 
         def work() -> Plan:
-            return planned(workflow, {**self._library.templates(rows), **templates}, config)
+            workflow = wanted.workflow or self._found(shelf, wanted.name)
+            return planned(workflow, {**self._library.templates(shelf.templates), **wanted.templates}, wanted.config)
 
         return await asyncio.to_thread(work)
-
-    async def known(self, name: str) -> Workflow:
-        """A workflow of the catalog. Unrunnable, InvalidDocument."""
-        shelf = await self._store.read(lambda unit: _shelf(unit, (name,)))
-        return await asyncio.to_thread(self._found, shelf, name)
 
     def _found(self, shelf: Shelf, name: str) -> Workflow:
         row = shelf.workflows.get(canonical_name(name))
@@ -106,7 +100,7 @@ class Planning:
         specs = [spec for entry in wanted for spec in entry.children]
         names = tuple(dict.fromkeys(spec.workflow for spec in specs if spec.workflow))
         selectors = [dict(spec.selector) for spec in specs if spec.selector]
-        shelf = await self._store.read(lambda unit: _shelf(unit, names, attempt.execution, selectors))
+        shelf = await self._store.read(lambda unit: shelf_for(unit, names, attempt.execution, selectors))
         if all(spec.kind is not ChildKind.WORKFLOW for spec in specs) and attempt.execution in self._plans:
             return self._births(attempt, shelf, wanted)
         return await asyncio.to_thread(self._births, attempt, shelf, wanted)
@@ -147,12 +141,13 @@ class Planning:
         return plan
 
 
-def _shelf(
+def shelf_for(
     unit: Unit,
     names: Sequence[str],
     parent: ExecutionId | None = None,
     selectors: Sequence[Mapping[str, str]] = (),
 ) -> Shelf:
+    """What planning these workflows, or the children of ``parent``, needs."""
     selected: dict[str, tuple[str, ...]] = {}
     rows: dict[str, DocumentRow] = {}
     for labels in selectors:
@@ -166,8 +161,8 @@ def _shelf(
     missing = any(canonical_name(name) not in rows for name in names)
     return Shelf(
         workflows=rows,
-        templates=unit.catalog.list(DocumentKind.TEMPLATE) if rows else (),
-        fleet=fleet_of(unit) if names or selectors else {},
+        templates=unit.catalog.list(DocumentKind.TEMPLATE) if rows or parent is None else (),
+        fleet=fleet_of(unit) if names or selectors or parent is None else {},
         names=[row.name for row in unit.catalog.list(DocumentKind.WORKFLOW)] if missing else (),
         row=unit.executions.get(parent) if parent is not None else None,
         plan=unit.executions.plan(parent) if parent is not None else None,

@@ -7,22 +7,27 @@ again.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from control_plane.ports.clock import Clock
 from control_plane.ports.records import Actor, RunRow
-from control_plane.ports.store import Store
+from control_plane.ports.store import Store, Unit
 from control_plane.services.blueprint import Blueprint, Identity, blueprint_of, facts, rows_of
 from control_plane.services.commits import Commits, Draft
 from control_plane.services.submission.asked import asked
-from control_plane.services.submission.planning import Planning, Unrunnable
-from control_plane.services.submission.targets import copies, copy_name, fleet_of, merged, unmatched
+from control_plane.services.submission.planning import Planning, Shelf, Unrunnable, shelf_for
+from control_plane.services.submission.targets import Fleet, copies, copy_name, fleet_of, merged, unmatched
 from control_plane.services.supervision import Supervision
 from workflow.identifiers import ExecutionId, Instant, RunId
 from workflow.labels import Target
 from workflow.plan.nodes import Plan
 from workflow.views import NewRun
+
+SMALL: Final = 16 * 1024
+"""Characters of a document that is parsed at once; a larger one is parsed in a thread, so that others need not wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +57,36 @@ class Submission:
         InvalidDocument with all problems; LookupError where there is no such workflow or no agent may ever match;
         ValueError; each with a sentence. Unavailable: nothing was stored.
         """
-        if new.key is not None:
-            earlier = await self._store.read(lambda unit: unit.runs.by_key(actor, new.key or ""))
-            if earlier is not None:
-                return earlier.id
-        wanted = asked(new)
-        workflow = wanted.workflow or await self._planning.known(wanted.name)
-        plan = await self._planning.of_workflow(workflow, wanted.templates, wanted.config)
-        return (await self.start(plan, actor, target=wanted.target, tags=wanted.tags, key=new.key)).id
+        big = new.document is not None and len(new.document) > SMALL
+        wanted = await asyncio.to_thread(asked, new) if big else asked(new)
+        names = () if wanted.workflow is not None else (wanted.name,)
+
+        def look(unit: Unit) -> tuple[RunRow | None, Shelf]:
+            earlier = unit.runs.by_key(actor, new.key) if new.key is not None else None
+            return earlier, shelf_for(unit, names)
+
+        earlier, shelf = await self._store.read(look)
+        if earlier is not None:
+            return earlier.id
+        plan = await self._planning.of_run(wanted, shelf)
+        run = await self.start(plan, actor, shelf.fleet, target=wanted.target, tags=wanted.tags, key=new.key)
+        return run.id
 
     async def start(
         self,
         plan: Plan,
         actor: Actor,
+        fleet: Fleet | None = None,
         *,
         target: Target | None = None,
         tags: Mapping[str, str] | None = None,
         key: str | None = None,
     ) -> RunRow:
-        """Start a run of a plan. ``target`` stands above the plan's own. Unrunnable where no agent matches and one
-        must."""
+        """Start a run of a plan. ``target`` stands above the plan's own; ``fleet`` is read where it is not given.
+        Unrunnable where no agent matches and one must."""
         whole = merged(plan.target, target)
-        fleet = await self._store.read(fleet_of)
+        if fleet is None:
+            fleet = await self._store.read(fleet_of)
         if refused := unmatched(whole, fleet):
             raise Unrunnable(refused)
         blueprint = blueprint_of(plan, target=whole)
