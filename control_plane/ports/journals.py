@@ -20,7 +20,7 @@ class JournalGap(Exception):
 
 
 class JournalUnavailable(Exception):
-    """Nothing was stored: disk full, I/O error. The sentence says what; the sender keeps what it has and tries again."""
+    """Nothing was stored: disk full, I/O error. The sentence says what; the sender tries again later."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

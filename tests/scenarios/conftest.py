@@ -51,10 +51,13 @@ def references(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def agent_environment(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> dict[str, str]:
-    """What the agents' machines are like: stand-ins for npm and npx, and a network in which the seeds' repository is this one."""
+    """What the agents' machines are like: stand-ins for npm and npx, and a network in which the seeds' repository is
+    this one.
+    """
     config = tmp_path_factory.mktemp("git") / "config"
     config.write_text(
-        f'[url "file://{repository}"]\n\tinsteadOf = https://github.com/your-org/ai-generated-ui\n[safe]\n\tdirectory = *\n'
+        f'[url "file://{repository}"]\n\tinsteadOf = https://github.com/your-org/ai-generated-ui\n'
+        "[safe]\n\tdirectory = *\n"
     )
     return {
         "PATH": f"{HERE / 'bin'}:{os.environ['PATH']}",

@@ -17,9 +17,9 @@ class Frame:
     """One open group. ``step`` is None for the execution itself.
 
     ``inherited`` tells whether all was well when it started, ``good`` is the AND of its finished non-optional
-    children. ``blame`` says in words which child was the first to spoil it; where that was a hidden one, the user's own
-    operation, ``told`` is its reason and exit code, to be told as the group's. ``expired`` is set when the time-out of it
-    or of a group around it was hit.
+    children. ``blame`` says in words which child was the first to spoil it; where that was a hidden one, the user's
+    own operation, ``told`` is its reason and exit code, to be told as the group's. ``expired`` is set when the
+    time-out of it or of a group around it was hit.
     """
 
     step: Step | None

@@ -5,6 +5,7 @@ text says, with a value, with a residual program that another scope can finish, 
 files, clocks, secrets or network: what needs those comes in as a function of the scope.
 """
 
+from workflow.expressions.data import NONE, Value
 from workflow.expressions.dates import date_function, format_date
 from workflow.expressions.errors import ExpressionError
 from workflow.expressions.evaluation import Unresolved
@@ -26,7 +27,6 @@ from workflow.expressions.program import (
     truthy,
 )
 from workflow.expressions.scope import Function, Lookup, Scope, scope
-from workflow.expressions.values import NONE, Value
 
 __all__ = [
     "NONE",

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from workflow.expressions.data import Datum
 from workflow.expressions.errors import ExpressionError
 from workflow.expressions.limits import Budget
 from workflow.expressions.numbers import power, remainder
 from workflow.expressions.syntax import Operator
-from workflow.expressions.values import Datum, number_of, text_of, truth
+from workflow.expressions.values import number_of, text_of, truth
 
 
 def applied(operator: Operator, left: Datum, right: Datum, budget: Budget) -> Datum:

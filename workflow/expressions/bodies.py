@@ -10,12 +10,13 @@ import math
 from collections.abc import Callable
 from typing import Final, Protocol, Self, TypeAlias, TypeVar
 
+from workflow.expressions.data import NONE, Datum
 from workflow.expressions.errors import ExpressionError
 from workflow.expressions.limits import Budget
 from workflow.expressions.parser import Parsed, read
 from workflow.expressions.scope import EMPTY, Scope, item_scope
 from workflow.expressions.syntax import WILDCARD_MAP, Argument, Call, Literal, Node, walk
-from workflow.expressions.values import NONE, Datum, described, literals, measure, text_of, truth
+from workflow.expressions.values import described, literals, measure, text_of, truth
 
 
 class Machine(Protocol):

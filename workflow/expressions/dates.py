@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from workflow.expressions.data import Value
 from workflow.expressions.errors import ExpressionError
 from workflow.expressions.limits import MAX_SOURCE, Budget
 from workflow.expressions.scope import Function
-from workflow.expressions.values import Value, admitted, text_of
+from workflow.expressions.values import admitted, text_of
 
 DEFAULT_LAYOUT: Final = "2006-01-02T15:04:05.000Z07:00"
 """What date() without arguments uses: RFC 3339 with milliseconds."""

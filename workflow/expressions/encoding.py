@@ -11,10 +11,10 @@ import math
 import re
 from typing import cast
 
+from workflow.expressions.data import Datum, Nothing
 from workflow.expressions.errors import ExpressionError, NoText
 from workflow.expressions.limits import MAX_NESTING
 from workflow.expressions.numbers import json_float_text
-from workflow.expressions.values import Datum, Nothing
 
 _ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 _TO_ESCAPE = re.compile("[<>&\u2028\u2029]")

@@ -11,6 +11,7 @@ from typing import assert_never
 
 from workflow.expressions.arithmetic import applied
 from workflow.expressions.bodies import BODIES
+from workflow.expressions.data import NONE, Datum
 from workflow.expressions.errors import ExpressionError
 from workflow.expressions.functions import CASTS, FUNCTIONS, Later
 from workflow.expressions.functions.lists import at
@@ -30,7 +31,7 @@ from workflow.expressions.syntax import (
     Property,
     height,
 )
-from workflow.expressions.values import NONE, Datum, admitted, described, released, truth
+from workflow.expressions.values import admitted, described, released, truth
 
 
 class Unresolved(Enum):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Final
 
+from workflow.expressions.data import Datum
 from workflow.expressions.syntax import Binary, Call, Choice, Literal, Name, Node, Not, Operator, Property
-from workflow.expressions.values import Datum
 
 
 class Kind(Enum):

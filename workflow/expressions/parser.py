@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
+from workflow.expressions.data import NONE
 from workflow.expressions.errors import ExpressionError
 from workflow.expressions.limits import MAX_HEIGHT, MAX_NESTING, MAX_SOURCE
 from workflow.expressions.syntax import (
@@ -28,7 +29,6 @@ from workflow.expressions.syntax import (
     height,
 )
 from workflow.expressions.tokens import Sort, Token, operator, tokens_from
-from workflow.expressions.values import NONE
 
 _LOOSEST: Final = -1
 _BRANCH: Final = 0

@@ -11,6 +11,7 @@ import math
 import re
 from typing import Final
 
+from workflow.expressions.data import Datum, Nothing
 from workflow.expressions.encoding import json_text, quoted
 from workflow.expressions.errors import NoText
 from workflow.expressions.kinds import Kind, kind_of
@@ -27,7 +28,7 @@ from workflow.expressions.syntax import (
     Operator,
     Property,
 )
-from workflow.expressions.values import Datum, Nothing, literals
+from workflow.expressions.values import literals
 
 _BRACES: Final = re.compile(r"\{\{?")
 _PLAIN_INTEGER: Final = 1_000_000

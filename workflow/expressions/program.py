@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from workflow.expressions.data import NONE, Datum, Value
 from workflow.expressions.errors import ExpressionError
 from workflow.expressions.evaluation import Evaluation, Unresolved
 from workflow.expressions.functions.calling import loose_text
@@ -22,17 +23,7 @@ from workflow.expressions.scope import EMPTY, Scope
 from workflow.expressions.syntax import WILDCARD_MAP, Call, Literal, Name, Node, height, walk
 from workflow.expressions.template import Piece, pure_expression, read_pieces, settled, template_text
 from workflow.expressions.usage import is_wildcard, mentioned
-from workflow.expressions.values import (
-    NONE,
-    Datum,
-    Value,
-    admitted,
-    kind_name,
-    literals,
-    released,
-    text_of,
-    truth,
-)
+from workflow.expressions.values import admitted, kind_name, literals, released, text_of, truth
 
 _REMEMBERED: Final = 1024
 _LIGHT: Final = 256

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol, TypeAlias
 
+from workflow.expressions.data import NONE, Datum, Value
 from workflow.expressions.numbers import integer_of, parsed_float
-from workflow.expressions.values import NONE, Datum, Value, admitted
+from workflow.expressions.values import admitted
 
 Function: TypeAlias = Callable[[Sequence[Value]], Value]
 """A function brought by the caller. Gets values only, spread lists already expanded. Raises ``ExpressionError`` for

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeAlias
 
-from workflow.expressions.values import Datum
+from workflow.expressions.data import Datum
 
 
 class Operator(Enum):

@@ -10,11 +10,11 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from workflow.expressions.data import NONE, Datum
 from workflow.expressions.encoding import read_json
 from workflow.expressions.errors import ExpressionError
 from workflow.expressions.limits import MAX_TOKENS
 from workflow.expressions.syntax import Operator
-from workflow.expressions.values import NONE, Datum
 
 
 class Sort(Enum):

@@ -10,26 +10,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from enum import Enum
-from typing import Final, TypeAlias, Union
 
+from workflow.expressions.data import NONE, Datum, Nothing, Value
+from workflow.expressions.encoding import json_text
 from workflow.expressions.errors import ExpressionError
 from workflow.expressions.limits import CHARACTERS_PER_UNIT, MAX_ITEMS, MAX_TEXT, MAX_VALUE_DEPTH, Budget
 from workflow.expressions.numbers import float_text, integer_of, parsed_float
-
-Value: TypeAlias = Union[bool, float, int, str, "list[Value]", "dict[str, Value]", None]
-"""What callers hand in and get back. ``None`` is JSON null; an ``int`` prints plain digits, a ``float`` as Go does."""
-
-
-class Nothing(Enum):
-    """The single value of ``null`` written in an expression, of a missing map key, of an unknown name made none."""
-
-    NONE = "none"
-
-
-NONE: Final = Nothing.NONE
-Datum: TypeAlias = Union[Nothing, bool, float, int, str, "list[Datum]", "dict[str, Datum]", None]
-"""A value inside the engine: ``Value`` with none told apart from JSON null."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _FALSE_TEXTS = frozenset({"", "false", "0", "off"})
@@ -102,8 +88,6 @@ def scalar_text(value: Nothing | bool | float | int | str | None) -> str:
 
 
 def _container_text(value: list[Datum] | dict[str, Datum]) -> str:
-    from workflow.expressions.encoding import json_text
-
     if isinstance(value, dict):
         return json_text(value)
     return ",".join(_container_text(item) if isinstance(item, (list, dict)) else scalar_text(item) for item in value)

@@ -10,8 +10,8 @@ import math
 import re
 from typing import Final
 
+from workflow.expressions.data import Datum
 from workflow.expressions.numbers import parsed_float
-from workflow.expressions.values import Datum
 
 _WORDS: Final[dict[str, Datum]] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),

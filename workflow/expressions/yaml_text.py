@@ -13,10 +13,11 @@ from typing import Final
 
 import yaml
 
+from workflow.expressions.data import Datum, Nothing
 from workflow.expressions.errors import ExpressionError
 from workflow.expressions.limits import MAX_ITEMS, MAX_NESTING, Budget
 from workflow.expressions.numbers import float_text
-from workflow.expressions.values import Datum, Nothing, scalar_text
+from workflow.expressions.values import scalar_text
 from workflow.expressions.yaml_scalars import plain_value, safe_plain
 
 _TAG: Final = "tag:yaml.org,2002:"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+from workflow.expressions.data import NONE, Datum
 from workflow.expressions.errors import ExpressionError, NoText
 from workflow.expressions.limits import Budget
-from workflow.expressions.values import NONE, Datum, described, text_of
+from workflow.expressions.values import described, text_of
 
 Builtin: TypeAlias = Callable[[list[Datum], Budget], Datum]
 

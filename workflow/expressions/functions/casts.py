@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from workflow.expressions.data import Datum
 from workflow.expressions.functions.calling import Builtin, counted, loose_text
 from workflow.expressions.limits import Budget
-from workflow.expressions.values import Datum, integer, number_of, truth
+from workflow.expressions.values import integer, number_of, truth
 
 
 def _string(values: list[Datum], budget: Budget) -> Datum:

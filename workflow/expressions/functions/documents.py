@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from workflow.expressions.data import NONE, Datum
 from workflow.expressions.encoding import json_text, read_json
 from workflow.expressions.errors import ExpressionError
 from workflow.expressions.functions.calling import Builtin, as_string, counted
 from workflow.expressions.limits import MAX_DOCUMENT, Budget
-from workflow.expressions.values import NONE, Datum, measure
+from workflow.expressions.values import measure
 from workflow.expressions.yaml_text import read_yaml, yaml_text
 
 _BLANKS: Final = " \t\r\n"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from workflow.expressions.data import NONE, Datum
 from workflow.expressions.errors import ExpressionError
 from workflow.expressions.functions.calling import Builtin, as_list, counted, loose_text
 from workflow.expressions.limits import Budget
-from workflow.expressions.values import NONE, Datum, described, integer
+from workflow.expressions.values import described, integer
 
 
 def _list(values: list[Datum], budget: Budget) -> Datum:

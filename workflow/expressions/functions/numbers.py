@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable
 from typing import Final
 
+from workflow.expressions.data import Datum
 from workflow.expressions.errors import ExpressionError
 from workflow.expressions.functions.calling import Builtin, counted
 from workflow.expressions.limits import MAX_ITEMS, Budget
 from workflow.expressions.numbers import integer_of, rounded
-from workflow.expressions.values import Datum, integer, number_of
+from workflow.expressions.values import integer, number_of
 
 
 def _whole(name: str, change: Callable[[float], float]) -> Builtin:

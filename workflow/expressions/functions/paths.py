@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from workflow.expressions.data import Datum
 from workflow.expressions.functions.calling import Builtin, Later, counted, loose_text
 from workflow.expressions.limits import Budget
-from workflow.expressions.values import Datum, admitted, released
+from workflow.expressions.values import admitted, released
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from workflow.expressions.data import Value
     from workflow.expressions.scope import Function
-    from workflow.expressions.values import Value
 
 _NEEDS_DIRECTORY: Final = "a relative path needs a working directory, which is not known here"
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from workflow.expressions.data import NONE, Datum
 from workflow.expressions.functions.calling import Builtin, Later, counted, loose_text
 from workflow.expressions.jq import Unsupported, run
 from workflow.expressions.limits import Budget
-from workflow.expressions.values import NONE, Datum, measure
+from workflow.expressions.values import measure
 
 
 def _jq(values: list[Datum], budget: Budget) -> Datum:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from workflow.expressions.data import Datum
 from workflow.expressions.errors import ExpressionError
 from workflow.expressions.functions.calling import Builtin, counted, loose_text
 from workflow.expressions.limits import Budget
-from workflow.expressions.values import Datum
 
 _SPECIAL: Final = re.compile(r"""[\\'"`${\[|&;<>()*?!]|^~""")
 _BLANK: Final = re.compile(r"[ \t\n]")

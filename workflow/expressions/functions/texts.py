@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from workflow.expressions.data import Datum
 from workflow.expressions.functions.calling import Builtin, as_string, counted
 from workflow.expressions.limits import Budget
-from workflow.expressions.values import Datum
 
 _BLANKS: Final = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from workflow.expressions.data import Datum
 from workflow.expressions.jq.operations import Operation, indexed, sliced
 from workflow.expressions.jq.values import (
     JqError,
@@ -22,7 +23,6 @@ from workflow.expressions.jq.values import (
     true,
 )
 from workflow.expressions.limits import Budget
-from workflow.expressions.values import Datum
 
 
 @dataclass(frozen=True, slots=True)

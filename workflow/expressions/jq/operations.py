@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from typing import TypeAlias
 
+from workflow.expressions.data import Datum
 from workflow.expressions.jq.values import (
     JqError,
     added,
@@ -20,7 +21,6 @@ from workflow.expressions.jq.values import (
     position,
 )
 from workflow.expressions.limits import MAX_TEXT, Budget
-from workflow.expressions.values import Datum
 
 Operation: TypeAlias = Callable[[Datum, Datum, Budget], Datum]
 

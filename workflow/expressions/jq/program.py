@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from workflow.expressions.data import Datum
 from workflow.expressions.errors import ExpressionError
 from workflow.expressions.jq.filters import Filter, Frame
 from workflow.expressions.jq.reading import Reading, Unsupported
 from workflow.expressions.jq.values import JqError
 from workflow.expressions.limits import MAX_ITEMS, Budget
-from workflow.expressions.values import Datum, measure
+from workflow.expressions.values import measure
 
 MAX_PROGRAM = 4096
 """Characters in a jq program."""

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
+from workflow.expressions.data import Datum
 from workflow.expressions.jq.filters import (
     Filter,
     Frame,
@@ -24,7 +25,6 @@ from workflow.expressions.jq.operations import split_text
 from workflow.expressions.jq.transforms import distinct, failed, flattened, from_entries, to_entries
 from workflow.expressions.jq.values import JqError, array, as_string, compared, kind, number, ordered, text, true
 from workflow.expressions.limits import Budget
-from workflow.expressions.values import Datum
 
 OfFilters: TypeAlias = Callable[..., Filter]
 

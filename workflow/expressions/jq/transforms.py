@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
+from workflow.expressions.data import Datum
 from workflow.expressions.encoding import read_json
 from workflow.expressions.errors import ExpressionError
 from workflow.expressions.jq.operations import indexed
@@ -32,7 +33,6 @@ from workflow.expressions.jq.values import (
 )
 from workflow.expressions.limits import MAX_DOCUMENT, Budget
 from workflow.expressions.numbers import parsed_float, rounded
-from workflow.expressions.values import Datum
 
 OfValue: TypeAlias = Callable[[Datum, Budget], Datum]
 

@@ -10,11 +10,12 @@ import math
 from functools import cmp_to_key
 from typing import TypeAlias
 
+from workflow.expressions.data import Datum, Nothing
 from workflow.expressions.encoding import json_text
 from workflow.expressions.errors import NoText
 from workflow.expressions.limits import MAX_VALUE_DEPTH, Budget
 from workflow.expressions.numbers import integer_of
-from workflow.expressions.values import Datum, Nothing, measure
+from workflow.expressions.values import measure
 
 Number: TypeAlias = int | float
 
