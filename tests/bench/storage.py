@@ -1,8 +1,8 @@
 """Figures of the storage adapters beside their floors, on this machine, in one run: ``python -m tests.bench.storage
 [folder]``.
 
-Floors: a bare SQLite commit with the same settings; a bare append with fdatasync. The folder should lie on the disk
-that is meant.
+Floors: a bare SQLite commit with the same settings; a bare append with fdatasync. Each is measured in turns with what
+it is compared to, since a shared disk changes from second to second. The folder should lie on the disk that is meant.
 """
 
 from __future__ import annotations
@@ -60,21 +60,20 @@ async def timed_async(work: Callable[[int], Awaitable[object]], count: int) -> l
     return taken
 
 
-def bare_commit(folder: Path) -> list[float]:
-    """The floor of a write: one row inserted and committed with the store's settings, and nothing else."""
+def bare(folder: Path) -> sqlite3.Connection:
+    """A database with the store's settings, and nothing else."""
     connection = sqlite3.connect(folder / "bare.db", isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, body TEXT)")
+    return connection
 
-    def commit(number: int) -> None:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("INSERT INTO t VALUES (?, ?)", (number, "x" * 200))
-        connection.execute("COMMIT")
 
-    taken = timed(commit, 1000)
-    connection.close()
-    return taken
+def commit(connection: sqlite3.Connection) -> None:
+    """The floor of a write: one row."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("INSERT INTO t (body) VALUES (?)", ("x" * 200,))
+    connection.execute("COMMIT")
 
 
 def moving(ident: str, seq: int) -> Callable[[Unit], None]:
@@ -91,8 +90,7 @@ def moving(ident: str, seq: int) -> Callable[[Unit], None]:
 
 async def store(folder: Path) -> None:
     """Latency of one writer; throughput of fifty."""
-    bare = bare_commit(folder)
-    say("bare sqlite3 commit (WAL, FULL)", f"{spread(bare)}   {1 / (sum(bare) / len(bare)):7.0f}/s")
+    connection = bare(folder)
     opened = await SqliteStore.open(folder / "muster.db")
 
     def ground(unit: Unit) -> None:
@@ -101,8 +99,14 @@ async def store(folder: Path) -> None:
             unit.executions.add(an_execution(f"e{number}"), a_plan(f"e{number}"))
 
     await opened.write(ground)
-    one = await timed_async(lambda n: opened.write(moving("e0", n)), 1000)
-    say("Store.write (get, put, entry), one writer", f"{spread(one)}   {median(one) / median(bare):5.1f} x bare")
+    floor: list[float] = []
+    one: list[float] = []
+    for turn in range(20):
+        floor += timed(lambda _: commit(connection), 50)
+        one += await timed_async(lambda n, first=turn * 50: opened.write(moving("e0", first + n)), 50)  # type: ignore[misc]
+    connection.close()
+    say("bare sqlite3 commit (WAL, FULL)", f"{spread(floor)}   {len(floor) / sum(floor):7.0f}/s")
+    say("Store.write (get, put, entry), one writer", f"{spread(one)}   {median(one) / median(floor):5.2f} x bare")
     reads = await timed_async(lambda n: opened.read(lambda unit: unit.executions.get(ExecutionId("e1"))), 2000)
     say("Store.read (get)", spread(reads))
     taken: list[float] = []
@@ -131,8 +135,7 @@ def bare_append(folder: Path, size: int, count: int) -> float:
 
 async def journals(folder: Path) -> None:
     """Twenty writers append chunks of lines; then all is read back."""
-    floor = bare_append(folder, CHUNK, 400)
-    say("bare append of 256 KiB + fdatasync", f"{floor / 1e6:7.1f} MB/s")
+    before = bare_append(folder, CHUNK, 400)
     log = await SegmentJournals.open(folder / "wal", folder / "objects")
     lines = (b"y" * (LINE - 1) + b"\n") * (CHUNK // LINE)
     each = 100
@@ -146,14 +149,16 @@ async def journals(folder: Path) -> None:
     await asyncio.gather(*(writer(number) for number in range(WRITERS)))
     took, used = time.perf_counter() - begin, time.process_time() - busy
     total = WRITERS * each * len(lines)
+    await log.archived()
+    archived = time.perf_counter() - begin - took
+    floor = (before + bare_append(folder, CHUNK, 400)) / 2
+    say("bare append of 256 KiB + fdatasync (before and after)", f"{floor / 1e6:7.1f} MB/s")
     say(
         f"JournalLog.append, {WRITERS} writers, 256 KiB of 140-byte lines",
         f"{total / took / 1e6:7.1f} MB/s   {total / LINE / took / 1e3:6.0f} k lines/s   "
         f"{total / took / floor:4.2f} x bare   {used / took:4.2f} cores",
     )
-    begin = time.perf_counter()
-    await log.archived()
-    say("until sealed segments are archived, afterwards", f"{time.perf_counter() - begin:7.2f} s")
+    say("until sealed segments are archived, afterwards", f"{archived:7.2f} s")
     small = await timed_async(
         lambda n: log.append(
             Attempt(ExecutionId("small"), 1),
