@@ -8,9 +8,9 @@ signals are published.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Protocol, TypeVar
 
 from control_plane.ports.records import ExecutionRow, PlanRow, RunRow
@@ -33,9 +33,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a unit of work changed. ``number`` orders commits; ``outbox`` is to be said to agents that are connected."""
+    """What a unit of work changed. ``outbox`` is to be said to agents that are connected."""
 
-    number: int
     executions: tuple[Change, ...] = ()
     runs: tuple[RunRow, ...] = ()
     outbox: tuple[tuple[AgentName, ControlSays], ...] = ()
@@ -54,7 +53,6 @@ class Draft:
     """A unit of work under way: reads see what it has written."""
 
     unit: Unit
-    number: int
     _changes: dict[ExecutionId, Change] = field(default_factory=dict)
     _runs: dict[str, RunRow] = field(default_factory=dict)
     _outbox: list[tuple[AgentName, ControlSays]] = field(default_factory=list)
@@ -104,7 +102,7 @@ class Draft:
     def changed(self) -> Committed:
         """All that was changed."""
         changes = tuple(change for change in self._changes.values() if change.before != change.after)
-        return Committed(self.number, changes, tuple(self._runs.values()), tuple(self._outbox))
+        return Committed(changes, tuple(self._runs.values()), tuple(self._outbox))
 
 
 class Commits:
@@ -113,7 +111,6 @@ class Commits:
     def __init__(self, store: Store, signals: Signals) -> None:
         self._store = store
         self._signals = signals
-        self._numbers = count(1)
         self._listeners: list[Listener] = []
 
     def listen(self, listener: Listener) -> None:
@@ -122,14 +119,20 @@ class Commits:
 
     async def write(self, work: Callable[[Draft], T]) -> T:
         """Run ``work`` in the store, make it durable, tell. Raises what ``work`` raises, or Unavailable: nothing was
-        changed then."""
+        changed then.
 
+        Who is cancelled meanwhile does not hear whether it happened; the listeners do, always. A commit that nobody
+        is told of would leave work that is never placed.
+        """
+        return await asyncio.shield(self._written(work))
+
+    async def _written(self, work: Callable[[Draft], T]) -> T:
         def unit_of_work(unit: Unit) -> tuple[T, Committed]:
-            draft = Draft(unit, next(self._numbers))  # drawn inside: writes come one after another, so these order them
+            draft = Draft(unit)
             return work(draft), draft.changed()
 
         value, what = await self._store.write(unit_of_work)
-        self._tell(what)
+        self._tell(what)  # no await between the two: writes return in the order of their commits, and are told in it
         return value
 
     def _tell(self, what: Committed) -> None:

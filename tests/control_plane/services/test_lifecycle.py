@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from control_plane.ports.store import Unavailable
@@ -174,3 +176,18 @@ async def test_everything_waits_for_an_agent() -> None:
         dev = await w.agent("dev")
         await (await dev.assigned()).run()
         assert (await w.run(run)).verdict is Verdict.PASSED
+
+
+async def test_who_goes_away_while_submitting_leaves_nothing_that_is_never_placed() -> None:
+    async with world().running() as w:
+        dev = await w.agent("dev", limit=20)
+        for turns in range(1, 12):
+            submission = asyncio.get_running_loop().create_task(w.start())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            submission.cancel()
+            await w.settle()
+        rows = await w.store.read(lambda unit: unit.executions.in_states(list(ExecutionState)))
+        assert rows
+        assert {row.state for row in rows} == {ExecutionState.ASSIGNED}
+        assert len(rows) <= dev.limit
