@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from agent.link.background import beside
+from agent.link.endings import Ending
 from agent.link.identity import Identity
 from agent.link.renewal import Renewal
-from agent.link.streams import LinkJournal, LinkSession, Stream, begun, understood
+from agent.link.streams import LinkJournal, LinkSession, Stream, begun
 from agent.ports.control import JournalStream, Session
 from protos.codec import journal
 from protos.codec import session as codec
@@ -83,7 +84,7 @@ class Link:
         line = self._renewal.line
         async with line.used():
             call = control_pb2_grpc.ArtifactsStub(line.channel).Begin(codec.encode_offer(offer), timeout=DEADLINE)
-            async with understood(call, line.identity):
+            async with Ending(call).understood(line.identity):
                 return _position(await call)
 
     async def upload(self, position: FilePosition, chunks: AsyncIterator[bytes]) -> FilePosition:
@@ -92,7 +93,7 @@ class Link:
         async with line.used():
             call = control_pb2_grpc.ArtifactsStub(line.channel).Upload()
             try:
-                async with understood(call, line.identity):
+                async with Ending(call).understood(line.identity):
                     offset = position.offset
                     async for data in chunks:
                         await call.write(wire.UploadChunk(upload=position.upload, offset=offset, data=data))
@@ -109,7 +110,7 @@ class Link:
         async with line.used():
             call = control_pb2_grpc.ArtifactsStub(line.channel).Download(wish)
             try:
-                async with understood(call, line.identity):
+                async with Ending(call).understood(line.identity):
                     async for message in call:
                         yield message.data
             finally:

@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -50,9 +50,9 @@ class Identity:
         return max(self.received + self.life * 2 / 3 - now, 0) if now >= self.received else 0
 
     def expired(self, now: float) -> datetime | None:
-        """When the certificate ended, if it did by this machine's clock."""
-        end = self._leaf().not_valid_after_utc
-        return end if datetime.fromtimestamp(now, UTC) >= end else None
+        """When the certificate ended, if it did: told by how long ago it came, since this machine's clock may be
+        wrong."""
+        return self._leaf().not_valid_after_utc if now >= self.received + self.life else None
 
     def _leaf(self) -> x509.Certificate:
         return x509.load_pem_x509_certificate(self.chain.encode())

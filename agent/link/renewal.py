@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from agent.link import identity
 from agent.link.channel import Line
+from agent.link.endings import Ending
 from agent.link.identity import Identity
-from agent.link.streams import understood
 from protos.muster.v1 import control_pb2 as wire
 from protos.muster.v1 import control_pb2_grpc
 from workflow.session import LinkDown, Refused
@@ -74,7 +74,7 @@ class Renewal:
                 call = control_pb2_grpc.SessionsStub(line.channel).Renew(
                     wire.RenewRequest(csr_der=request), timeout=DEADLINE
                 )
-                async with understood(call, line.identity):
+                async with Ending(call).understood(line.identity):
                     answer = await call
             fresh = _identity(line.identity, key, answer)
             try:

@@ -39,9 +39,22 @@ TABLE: Final[dict[grpc.StatusCode, type[LinkDown | Refused | Fenced]]] = {
     _S.OK: LinkDown,  # it ended where we expected more
 }
 
-_DISTRUST: Final = ("CERTIFICATE_VERIFY_FAILED", "Hostname Verification Check failed", "certificate verify failed")
-_CLOSED: Final = ("Socket closed", "Connection reset")
-_DISTRUSTED: Final = ("ALERT_UNKNOWN_CA", "ALERT_BAD_CERTIFICATE", "CERTIFICATE_REQUIRED", "CERTIFICATE_EXPIRED")
+_TRANSPORT: Final = (
+    "failed to connect",
+    "Socket closed",
+    "Connection reset",
+    "recvmsg",
+    "Broken pipe",
+    "GOAWAY",
+    "ping",
+)
+_DISTRUST: Final = {
+    "certificate has expired": "it has expired; renew the control plane's certificate",
+    "certificate is not yet valid": "it is not yet valid; compare the clocks of this machine and of the control plane",
+    "Hostname Verification": "it is made for another name; make sure of the address",
+    "CERTIFICATE_VERIFY_FAILED": "another root signed it; make sure of the address, or join again",
+}
+_HUNG_UP: Final = ("Socket closed", "Connection reset")  # all that is seen of a handshake that the other side refused
 
 
 def meaning(code: grpc.StatusCode, details: str | None, identity: Identity) -> LinkDown | Refused | Fenced:
@@ -55,22 +68,17 @@ def meaning(code: grpc.StatusCode, details: str | None, identity: Identity) -> L
 
 
 def _unavailable(words: str, identity: Identity) -> LinkDown | Refused:
-    """A handshake that failed looks like any other broken connection; only the details and our own certificate tell."""
-    if any(sign in words for sign in _DISTRUST):
-        return Refused(
-            f"the certificate shown by {identity.server} is not to be trusted (another root, another name, or "
-            f"expired): make sure of the address and of the control plane's certificate ({words[:300]})"
-        )
-    if (end := identity.expired(time.time())) is not None:
-        return Refused(
-            f"the certificate of agent {identity.name} expired at {end:%Y-%m-%d %H:%M:%S} UTC; "
-            f"run: muster agents create {identity.name} ... on the control plane and join again"
-        )
-    if any(sign in words for sign in _DISTRUSTED):
-        return Refused(
-            f"the control plane at {identity.server} does not accept the certificate of agent {identity.name}; "
-            f"run: muster agents create {identity.name} ... on the control plane and join again ({words[:300]})"
-        )
-    if "failed to connect" in words and any(sign in words for sign in _CLOSED):
+    """The control plane's own words, or a connection that failed: why, only the details and our own certificate
+    tell."""
+    if not any(sign in words for sign in _TRANSPORT):
+        return LinkDown(words)
+    if (why := next((why for sign, why in _DISTRUST.items() if sign in words), None)) is not None:
+        return Refused(f"the certificate shown by {identity.server} is not to be trusted: {why} ({words[:300]})")
+    if "failed to connect" in words and any(sign in words for sign in _HUNG_UP):
+        if (end := identity.expired(time.time())) is not None:
+            return Refused(
+                f"the certificate of agent {identity.name} expired at {end:%Y-%m-%d %H:%M:%S} UTC; "
+                f"run: muster agents create {identity.name} ... on the control plane and join again"
+            )
         words += " (it closes new connections: it may not know the root of this agent's certificate; its log says more)"
     return LinkDown(f"{identity.server} cannot be reached: {words[:500]}")

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import grpc
 
+from agent.link.endings import Ending
 from agent.link.identity import Identity
-from agent.link.statuses import meaning
 from protos.codec import session as codec
 from protos.codec.checks import WireError
 from protos.muster.v1 import control_pb2 as wire
@@ -32,43 +31,28 @@ class Stream(Generic[Up, Down]):
     def __init__(self, call: grpc.aio.StreamStreamCall[Up, Down], identity: Identity) -> None:
         self._call = call
         self._identity = identity
+        self._ending = Ending(call)
         self._turn = asyncio.Lock()
 
     async def write(self, message: Up) -> None:
         """Hand it to the transport."""
-        async with self._turn, understood(self._call, self._identity):
+        async with self._turn, self._ending.understood(self._identity):
             await self._call.write(message)
 
     async def read(self) -> Down | None:
         """The next message; None at the good end."""
-        async with understood(self._call, self._identity):
+        async with self._ending.understood(self._identity):
             message = await self._call.read()
         return None if message is grpc.aio.EOF else message  # type: ignore[return-value]  # EOF is no Down
 
     async def end(self) -> None:
         """Say that nothing more will be written."""
-        async with self._turn, understood(self._call, self._identity):
+        async with self._turn, self._ending.understood(self._identity):
             await self._call.done_writing()
 
     def cut(self) -> None:
         """End the call, whatever is under way."""
         self._call.cancel()
-
-
-@asynccontextmanager
-async def understood(call: Any, identity: Identity) -> AsyncIterator[None]:
-    """Whatever gRPC raises inside, as LinkDown, Refused or Fenced. ``call``: any call of grpc.aio."""
-    try:
-        yield
-    except grpc.aio.AioRpcError as error:
-        raise meaning(error.code(), error.details(), identity) from None
-    except (asyncio.InvalidStateError, grpc.aio.UsageError):  # it ended before
-        raise meaning(await call.code(), await call.details(), identity) from None
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        raise LinkDown("the call was ended by this side") from None  # by another task's cancelled read or write
 
 
 class LinkSession:

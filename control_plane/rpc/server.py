@@ -6,6 +6,7 @@ speak, the gate asks on every call.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,6 +31,8 @@ OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_MESSAGE + SLACK),
     ("grpc.max_send_message_length", MAX_MESSAGE + SLACK),
     ("grpc.max_concurrent_streams", 2000),  # of one connection
+    ("grpc.server.max_pending_requests", MAX_CALLS),  # beyond 1000 gRPC drops calls by chance, honest ones too
+    ("grpc.server.max_pending_requests_hard_limit", 2 * MAX_CALLS),
     ("grpc.max_metadata_size", 8 * 1024),
     ("grpc.absolute_max_metadata_size", 16 * 1024),
     ("grpc.server_handshake_timeout_ms", 10_000),
@@ -78,6 +81,8 @@ class AgentsPort:
                 f"{self._address} cannot be listened on: another program uses the port, "
                 "or the address is not of this machine"
             ) from None
+        # gRPC logs a traceback for each stream that is cut; what goes wrong in our handlers, control_plane.rpc.answers logs
+        logging.getLogger("grpc._cython.cygrpc").setLevel(logging.CRITICAL)
         await self._server.start()
         return port
 

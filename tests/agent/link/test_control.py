@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -71,6 +72,7 @@ async def test_a_session_speaks_both_ways(control: House) -> None:
         (Fenced("another session of this agent began"), Fenced),
         (Refused("it was revoked"), Refused),
         (Unavailable("disk full"), LinkDown),
+        (LinkDown("silent for too long"), LinkDown),
     ],
 )
 async def test_how_a_session_ends_badly(control: House, raised: Exception, expected: type[Exception]) -> None:
@@ -104,6 +106,15 @@ async def test_a_mistake_of_the_control_plane_is_not_told(control: House, caplog
 
 async def test_nobody_listens(control: House) -> None:
     async with control.link() as link:
+        await control.stop()
+        with pytest.raises(LinkDown, match="cannot be reached"):
+            async with link.session(HELLO):
+                pass
+
+
+async def test_nobody_listens_and_the_certificate_ended_meanwhile(control: House) -> None:
+    ended = replace(await control.joined(), received=0.0)  # only the control plane may say that it is over
+    async with control.link(ended) as link:
         await control.stop()
         with pytest.raises(LinkDown, match="cannot be reached"):
             async with link.session(HELLO):
@@ -249,6 +260,19 @@ async def test_a_newer_attempt_fences_an_open_journal(control: House) -> None:
         await there.directed.put(Fenced("attempt 2 began"))
         with pytest.raises(Fenced):
             await anext(received)
+
+
+async def test_being_fenced_never_looks_like_a_broken_link(control: House) -> None:
+    """While writes and the end of the call race each other; gRPC itself says INTERNAL nearly every time."""
+    control.progress.refusal = Fenced("attempt 2 began")
+    async with control.link() as link:
+        for _ in range(30):
+            async with link.journal(ATTEMPT) as journal:
+                with pytest.raises(Fenced):
+                    for seq in range(1, 100_000):
+                        await journal.send([output(seq, 1000)])
+                with pytest.raises(Fenced):
+                    await anext(journal.received())
 
 
 async def test_a_journal_is_resumed_without_gap_or_repetition(control: House) -> None:

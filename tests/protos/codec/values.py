@@ -45,7 +45,9 @@ numbers = st.integers(0, 2**32 - 1)
 digests = st.binary(min_size=32, max_size=32).map(lambda raw: f"sha256:{raw.hex()}")
 paths = st.text(st.characters(exclude_characters="\x00", codec="utf-8"), max_size=40)
 file_names = st.lists(
-    st.text(st.characters(exclude_characters="/\\", codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=9),
+    st.text(
+        st.characters(exclude_characters="/\\", codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=9
+    ).filter(lambda part: part not in {".", ".."}),
     min_size=1,
     max_size=5,
 ).map("/".join)
