@@ -81,7 +81,7 @@ class AgentsPort:
                 f"{self._address} cannot be listened on: another program uses the port, "
                 "or the address is not of this machine"
             ) from None
-        # gRPC logs a traceback for each stream that is cut; what goes wrong in our handlers, control_plane.rpc.answers logs
+        # gRPC logs a traceback for each stream that is cut; what goes wrong in handlers is logged in .answers
         logging.getLogger("grpc._cython.cygrpc").setLevel(logging.CRITICAL)
         await self._server.start()
         return port
