@@ -14,6 +14,7 @@ from agent.conductor import frames
 from agent.ports.conductor import (
     Attach,
     Attached,
+    ContainerGone,
     FileChunk,
     FileData,
     FileOffered,
@@ -45,6 +46,7 @@ TO: dict[type, SearchStrategy[ToConductor]] = {
     FileData: st.builds(FileData, values.numbers, values.counts, st.binary(max_size=100), st.booleans()),
     FileRefused: st.builds(FileRefused, values.numbers, values.words, st.booleans()),
     SecretValues: st.builds(SecretValues, values.labels),
+    ContainerGone: st.builds(ContainerGone, values.words, values.words, st.booleans()),
 }
 FROM: dict[type, SearchStrategy[FromConductor]] = {
     Attached: st.builds(Attached, values.attempts, st.booleans(), values.counts),

@@ -1,0 +1,196 @@
+"""Requests to one API server: authenticated by the official client, counted, repeated where that helps, never without
+an end.
+
+Made by the assembly, called by the rest of this package. Objects are plain JSON: the generated models of every kind
+would cost more memory than the agent itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio.client import ApiClient
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+Object = dict[str, Any]
+"""An object of the API, as JSON."""
+
+MAX_LINE: Final = 8 * 1024 * 1024
+"""Bytes of one event of a watch at the most."""
+_TRYING = 30.0
+_ONE_TRY = 15.0
+_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+
+class ApiRefused(Exception):
+    """The API server said no. ``words`` are its own."""
+
+    def __init__(self, status: int, reason: str, words: str) -> None:
+        super().__init__(f"{status} {reason}: {words}")
+        self.status, self.reason, self.words = status, reason, words
+
+
+class ApiDown(Exception):
+    """The API server cannot be reached, or is too busy, for longer than we try. Nothing is known of what was asked."""
+
+
+class _Again(Exception):
+    """Worth another try."""
+
+
+class Calls:
+    """One API server."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        self.count: Counter[str] = Counter()
+        """How often each verb was asked, tries included."""
+
+    @property
+    def client(self) -> ApiClient:
+        """For connections that are no requests."""
+        return self._client
+
+    async def get(self, path: str, query: Mapping[str, str] | None = None, *, metadata: bool = False) -> Object | None:
+        """An object or a list; None where there is none. ``metadata``: of a list, only what names and labels say."""
+        try:
+            return await self._tried("GET", path, query, accept=_METADATA if metadata else "application/json")
+        except ApiRefused as refused:
+            if refused.status == 404:
+                return None
+            raise
+
+    async def create(self, path: str, body: Mapping[str, Any]) -> Object:
+        """Raises ApiRefused, ApiDown."""
+        return await self._tried("POST", path, None, body)
+
+    async def delete(self, path: str, query: Mapping[str, str] | None = None, grace: int | None = None) -> bool:
+        """Whether there was something to delete."""
+        body: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+        if grace is not None:
+            body["gracePeriodSeconds"] = grace
+        try:
+            await self._tried("DELETE", path, query, body)
+        except ApiRefused as refused:
+            if refused.status == 404:
+                return False
+            raise
+        return True
+
+    @asynccontextmanager
+    async def watch(self, path: str, query: Mapping[str, str], silence: float) -> AsyncIterator[AsyncIterator[Object]]:
+        """The events of a watch, as they come. Ends with the watch; raises ApiDown after ``silence`` seconds of
+        nothing, ApiRefused where it is not granted (410: too old)."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_ONE_TRY, sock_read=silence)
+        try:
+            response = await self._sent("GET", path, {**query, "watch": "true"}, None, "application/json", timeout)
+            try:
+                yield self._events(response)
+            finally:
+                response.close()
+        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+            raise ApiDown(_said(problem)) from None
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._client.close()  # type: ignore[no-untyped-call]
+
+    # --- parts ----------------------------------------------------------------------------------------------
+
+    async def _tried(
+        self,
+        verb: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: object = None,
+        accept: str = "application/json",
+    ) -> Object:
+        trying = AsyncRetrying(
+            retry=retry_if_exception_type(_Again),
+            stop=stop_after_delay(_TRYING),
+            wait=wait_random_exponential(0.2, max=5),
+            reraise=True,
+        )
+        try:
+            async for attempt in trying:
+                with attempt:
+                    return await self._once(verb, path, query, body, accept)
+        except _Again as last:
+            raise ApiDown(str(last)) from None
+        raise AssertionError("trying ends by an answer or by an error")
+
+    async def _once(self, verb: str, path: str, query: Mapping[str, str] | None, body: object, accept: str) -> Object:
+        timeout = aiohttp.ClientTimeout(total=_ONE_TRY)
+        try:
+            response = await self._sent(verb, path, query, body, accept, timeout)
+            try:
+                found: Object = json.loads(await response.read())
+            finally:
+                response.release()
+        except ApiRefused as refused:
+            if refused.status in {429, 500, 502, 503, 504} and not _quota(refused):
+                raise _Again(str(refused)) from None
+            raise
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
+            raise _Again(_said(problem)) from None
+        return found
+
+    async def _sent(
+        self,
+        verb: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: object,
+        accept: str,
+        timeout: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        self.count["WATCH" if query and "watch" in query else verb] += 1
+        request = await self._client.param_serialize(
+            method=verb,
+            resource_path=path + (f"?{urlencode(query)}" if query else ""),
+            header_params={"Accept": accept},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        answer = await self._client.call_api(*request, _request_timeout=timeout)
+        response: aiohttp.ClientResponse = answer.response
+        if response.status >= 300:
+            raise _refusal(response.status, await response.read())
+        return response
+
+    async def _events(self, response: aiohttp.ClientResponse) -> AsyncIterator[Object]:
+        buffer = bytearray()
+        async for data in response.content.iter_any():
+            buffer += data
+            while (end := buffer.find(b"\n")) >= 0:
+                line = bytes(buffer[:end])
+                del buffer[: end + 1]
+                if line.strip():
+                    yield json.loads(line)
+            if len(buffer) > MAX_LINE:
+                raise ApiDown(f"an event of more than {MAX_LINE} bytes")
+
+
+def _refusal(status: int, content: bytes) -> ApiRefused:
+    try:
+        found = json.loads(content)
+        return ApiRefused(status, str(found.get("reason", "")), str(found.get("message", ""))[:2000])
+    except (ValueError, AttributeError):
+        return ApiRefused(status, "", content[:500].decode("utf-8", "replace"))
+
+
+def _quota(refused: ApiRefused) -> bool:
+    return refused.status == 429 and "quota" in refused.words
+
+
+def _said(problem: BaseException) -> str:
+    if isinstance(problem, TimeoutError | asyncio.TimeoutError):
+        return "the API server does not answer"
+    return f"the API server cannot be reached: {problem}"

@@ -1,0 +1,302 @@
+"""The executor port for pods of a cluster.
+
+Made by agent.assembly, which also runs ``run`` for as long as the agent lives. It must not know the control plane.
+Every method may be repeated; see agent.ports.executor. What exists is always asked of the cluster: nothing here
+survives the agent, and nothing needs to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from agent.conductor.frames import encode_to
+from agent.conductor.pod.terms import CA, CERTIFICATE
+from agent.executors.kubernetes import naming, symptoms
+from agent.executors.kubernetes.calls import ApiDown, ApiRefused, Calls, Object
+from agent.executors.kubernetes.keys import Pair, client_context, fresh_pair
+from agent.executors.kubernetes.manifest import AGENT_KEY, CannotMake, Manifests, Order, manifests, runs_without_command
+from agent.executors.kubernetes.policy import Policy, refusals
+from agent.executors.kubernetes.reaching import PodConversation, dialled
+from agent.executors.kubernetes.settings import Settings
+from agent.executors.kubernetes.symptoms import Casualty, Coming, Gone, Up
+from agent.executors.kubernetes.watching import Pods, Watching
+from agent.ports.conductor import ContainerGone
+from agent.ports.executor import CannotLaunch, ConductorGone, Conversation, Found
+from workflow.identifiers import Attempt
+from workflow.journal import Record
+from workflow.plan.encode import BadPlan, from_bytes
+from workflow.session import Assign
+
+log = logging.getLogger("muster.kubernetes")
+
+LOOK = 20.0
+"""Seconds after which a pod is looked at again though nothing was heard of it."""
+_DIAL = 0.1, 2.0
+"""Seconds between two tries to reach a conductor whose container runs: at first, at the most."""
+_LISTING = 30.0
+_KINDS = ("secrets", "persistentvolumeclaims")
+_FINAL = frozenset({400, 404, 405, 413, 422})
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """A pod that a conductor runs in."""
+
+    namespace: str
+    name: str
+
+
+class KubernetesExecutor:
+    """Conductors as pods."""
+
+    def __init__(
+        self, calls: Calls, settings: Settings, policy: Policy, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._calls = calls
+        self._settings = settings
+        self._policy = policy
+        self._clock = clock
+        self._pods = Pods()
+        self._watches = [Watching(calls, namespace, settings.agent, self._pods) for namespace in settings.everywhere]
+        self._pairs: dict[Attempt, Pair] = {}
+
+    @property
+    def kind(self) -> str:
+        return "kubernetes"
+
+    async def run(self) -> None:
+        """Watch the agent's pods, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            for watch in self._watches:
+                tasks.create_task(watch.run())
+
+    # --- the port -------------------------------------------------------------------------------------------
+
+    async def launch(self, assign: Assign) -> None:
+        attempt = assign.bundle.attempt
+        if attempt in self._pods.now:
+            return
+        made = self._made(assign)
+        try:
+            await self._create(attempt, made)
+        except ApiRefused as refused:
+            await self._undo(attempt, made)
+            words = f"the cluster refused it: {refused.words or refused.reason}"
+            raise CannotLaunch(words, final=refused.status in _FINAL or _admission(refused)) from None
+        except ApiDown as down:
+            await self._undo(attempt, made)
+            raise CannotLaunch(str(down), final=False) from None
+
+    @asynccontextmanager
+    async def connect(self, attempt: Attempt, acknowledged: int) -> AsyncIterator[Conversation]:
+        where, address = await self._up(attempt)
+        context = await self._context(attempt, where)
+        async with dialled(self._calls, self._settings, where.namespace, where.name, address, context) as conversation:
+            await conversation.attach(attempt, acknowledged)
+            async with asyncio.TaskGroup() as tasks:
+                guard = tasks.create_task(self._guard(attempt, conversation))
+                try:
+                    yield conversation
+                finally:
+                    guard.cancel()
+
+    async def held(self) -> tuple[Found, ...]:
+        await self._listed()
+        found = {attempt: not isinstance(self._state(attempt), Gone) for attempt in self._pods.now}
+        for namespace in self._settings.everywhere:
+            for kind in _KINDS:
+                query = {"labelSelector": naming.selector(self._settings.agent)}
+                listed = await self._calls.get(f"/api/v1/namespaces/{namespace}/{kind}", query, metadata=True) or {}
+                for item in listed.get("items") or ():
+                    if attempt := naming.attempt_of((item.get("metadata") or {}).get("annotations")):
+                        found.setdefault(attempt, False)
+        return tuple(Found(attempt, alive) for attempt, alive in sorted(found.items()))
+
+    async def leftovers(self, attempt: Attempt, after: int) -> AsyncIterator[Record]:
+        """None: a journal goes with its pod. A conductor that was killed in a pod that lives comes back and tells."""
+        none: tuple[Record, ...] = ()
+        for record in none:
+            yield record
+
+    async def remove(self, attempt: Attempt) -> None:
+        pod = self._pods.now.get(attempt)
+        namespaces = [pod["metadata"]["namespace"]] if pod is not None else list(self._settings.everywhere)
+        for namespace in namespaces:
+            await self._remove(attempt, namespace, pod)
+        self._pairs.pop(attempt, None)
+
+    async def reachable(self, attempt: Attempt) -> str:
+        """Wait until the service that this attempt is can be reached; its address. Raises ConductorGone."""
+        while True:
+            state = self._state(attempt)
+            if isinstance(state, Gone):
+                raise ConductorGone(state.words)
+            pod = self._pods.now.get(attempt)
+            if pod is not None and isinstance(state, Up) and symptoms.ready(pod):
+                return state.address
+            await self._pods.changed(attempt, LOOK)
+
+    async def close(self) -> None:
+        await self._calls.close()
+
+    # --- launching ------------------------------------------------------------------------------------------
+
+    def _made(self, assign: Assign) -> Manifests:
+        bundle, settings = assign.bundle, self._settings
+        try:
+            plan = from_bytes(bundle.plan)
+            if nameless := runs_without_command(plan, settings):
+                words = f"step {nameless[0]!r} names no command, and what its image runs by itself is not known here"
+                raise CannotLaunch(f"{words}; say `command:`", final=True)
+            order = Order(plan, bundle.plan, encode_to(bundle), fresh_pair(), assign.service)
+            made = manifests(order, bundle.attempt, settings)
+        except (BadPlan, CannotMake) as problem:
+            raise CannotLaunch(str(problem), final=True) from None
+        if refused := list(refusals(made, plan, self._policy, settings)):
+            raise CannotLaunch(f"this cluster's policy does not allow it: {'; '.join(refused)}", final=True)
+        self._pairs[bundle.attempt] = order.pair
+        return made
+
+    async def _create(self, attempt: Attempt, made: Manifests) -> None:
+        base = f"/api/v1/namespaces/{made.namespace}"
+        if not await self._created(f"{base}/secrets", made.secret, attempt):
+            self._pairs.pop(attempt, None)  # an earlier launch's secret stands, and is the pod's
+        for claim in made.claims:
+            await self._created(f"{base}/persistentvolumeclaims", claim, attempt)
+        await self._created(f"{base}/pods", made.pod, attempt)
+
+    async def _created(self, path: str, body: Object, attempt: Attempt) -> bool:
+        """Whether it is new. One that is there already must be ours."""
+        try:
+            await self._calls.create(path, body)
+        except ApiRefused as refused:
+            if refused.reason != "AlreadyExists":
+                raise
+            there = await self._calls.get(f"{path}/{body['metadata']['name']}") or {}
+            metadata = there.get("metadata") or {}
+            ours = (metadata.get("labels") or {}).get(naming.AGENT) == self._settings.agent
+            if not ours or naming.attempt_of(metadata.get("annotations")) != attempt:
+                raise
+            return False
+        return True
+
+    async def _undo(self, attempt: Attempt, made: Manifests) -> None:
+        with suppress(ApiDown, ApiRefused):
+            await self._remove(attempt, made.namespace, made.pod)
+        self._pairs.pop(attempt, None)
+
+    # --- connecting -----------------------------------------------------------------------------------------
+
+    async def _up(self, attempt: Attempt) -> tuple[_Where, str]:
+        """Wait until the conductor's container runs."""
+        await self._listed()
+        while True:
+            match self._state(attempt):
+                case Gone(words):
+                    raise ConductorGone(words)
+                case Up(address):
+                    metadata = self._pods.now[attempt]["metadata"]
+                    return _Where(metadata["namespace"], metadata["name"]), address
+                case Coming():
+                    await self._pods.changed(attempt, LOOK)
+            if attempt not in self._pods.now and attempt not in self._pods.last:
+                await self._look(attempt)
+
+    async def _look(self, attempt: Attempt) -> None:
+        """Ask for one pod that the watch does not show."""
+        for namespace in self._settings.everywhere:
+            path = f"/api/v1/namespaces/{namespace}/pods/{naming.pod_name(attempt)}"
+            try:
+                pod = await self._calls.get(path)
+            except (ApiDown, ApiRefused) as problem:
+                raise ConnectionError(str(problem)) from None
+            if pod is not None:
+                self._pods.put(attempt, pod)
+                return
+        self._pods.drop(attempt, {})
+
+    def _state(self, attempt: Attempt) -> symptoms.State:
+        pod = self._pods.now.get(attempt)
+        if pod is not None:
+            return symptoms.state(pod, self._clock(), self._settings.patience)
+        last = self._pods.last.get(attempt)
+        if last is None:
+            return Coming()
+        return Gone(symptoms.ending(last) if last else "there is no pod any more: somebody deleted it")
+
+    async def _context(self, attempt: Attempt, where: _Where) -> ssl.SSLContext:
+        pair = self._pairs.get(attempt)
+        if pair is None:
+            try:
+                secret = await self._calls.get(f"/api/v1/namespaces/{where.namespace}/secrets/{where.name}")
+            except (ApiDown, ApiRefused) as problem:
+                raise ConnectionError(str(problem)) from None
+            if secret is None:
+                raise ConductorGone("the secret of its pod was deleted, so nobody can speak with it")
+            data = {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
+            pair = self._pairs[attempt] = Pair(data[CA], data[CERTIFICATE], data[AGENT_KEY])
+        return client_context(pair)
+
+    async def _guard(self, attempt: Attempt, conversation: PodConversation) -> None:
+        """Beside a conversation: tell the conductor of its containers, hang up when its pod is gone."""
+        told: set[Casualty] = set()
+        while True:
+            pod = self._pods.now.get(attempt)
+            if pod is None or (pod.get("status") or {}).get("phase") in {"Failed", "Succeeded"}:
+                await asyncio.sleep(1)  # what is under way may still arrive
+                conversation.hang_up()
+                return
+            for each in symptoms.casualties(pod, self._clock(), self._settings.patience):
+                if each not in told:
+                    told.add(each)
+                    with suppress(OSError):
+                        await conversation.say(ContainerGone(each.container, each.words, each.final))
+            await self._pods.changed(attempt, LOOK)
+
+    async def _listed(self) -> None:
+        try:
+            async with asyncio.timeout(_LISTING):
+                for watch in self._watches:
+                    await watch.listed.wait()
+        except TimeoutError:
+            raise ConnectionError("the API server does not list our pods") from None
+
+    # --- removing -------------------------------------------------------------------------------------------
+
+    async def _remove(self, attempt: Attempt, namespace: str, pod: Object | None) -> None:
+        base, name = f"/api/v1/namespaces/{namespace}", naming.pod_name(attempt)
+        await self._delete_pod(attempt, f"{base}/pods/{name}")
+        await self._calls.delete(f"{base}/secrets/{name}")
+        if pod is None or _has_claims(pod):
+            both = ",".join(f"{key}={value}" for key, value in naming.labels(attempt, self._settings.agent).items())
+            await self._calls.delete(f"{base}/persistentvolumeclaims", {"labelSelector": both})
+
+    async def _delete_pod(self, attempt: Attempt, path: str) -> None:
+        """Delete it, and wait until it is gone: nothing of it runs any more."""
+        if not await self._calls.delete(path, grace=1):
+            self._pods.drop(attempt)
+            return
+        deadline = asyncio.get_running_loop().time() + self._settings.patience.removal
+        while attempt in self._pods.now and asyncio.get_running_loop().time() < deadline:
+            await self._pods.changed(attempt, deadline - asyncio.get_running_loop().time())
+        if attempt in self._pods.now:
+            log.warning("%s does not end; it is deleted without its node's word", attempt)
+            await self._calls.delete(path, grace=0)
+            self._pods.drop(attempt)
+
+
+def _has_claims(pod: Object) -> bool:
+    volumes = (pod.get("spec") or {}).get("volumes") or ()
+    return any("persistentVolumeClaim" in volume for volume in volumes)
+
+
+def _admission(refused: ApiRefused) -> bool:
+    """Whether a 403 is a rule's rather than a lack's: a quota may have room again."""
+    return refused.status == 403 and "exceeded quota" not in refused.words

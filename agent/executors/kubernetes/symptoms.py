@@ -1,0 +1,167 @@
+"""A pod as the API server shows it -> what became of it, in the cluster's own words. Pure.
+
+Called by the executor whenever a pod changes, and at fixed moments when it does not. Gone is never success: what is
+said here is why there is no conductor, never that its work is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from agent.executors.kubernetes.settings import Patience
+
+Pod = Mapping[str, Any]
+
+CONDUCTOR = "conductor"
+_HOPELESS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
+_PULLING = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"})
+_REPEATED = frozenset({"CreateContainerConfigError", "CreateContainerError"})
+"""What the kubelet tries again, and sometimes with success."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """It is on its way. ``words`` say what it waits for."""
+
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """The conductor's container runs."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """There is no conductor, and there will be none."""
+
+    words: str
+
+
+State = Coming | Up | Gone
+
+
+@dataclass(frozen=True, slots=True)
+class Casualty:
+    """A step's container that ended, or will never run (``final``)."""
+
+    container: str
+    words: str
+    final: bool
+
+
+def state(pod: Pod, now: float, patience: Patience) -> State:
+    """Where the pod stands. ``now`` in seconds since 1970."""
+    status, metadata = pod.get("status") or {}, pod.get("metadata") or {}
+    if status.get("phase") in {"Failed", "Succeeded"}:
+        return Gone(ending(pod))
+    conductor = _container(pod, CONDUCTOR)
+    if conductor is not None and "running" in (conductor.get("state") or {}) and status.get("podIP"):
+        return Up(str(status["podIP"]))
+    if metadata.get("deletionTimestamp"):
+        return Gone(ending(pod))
+    waited = now - _seconds(metadata.get("creationTimestamp"), now)
+    return _waiting(pod, conductor, waited, patience)
+
+
+def ending(pod: Pod) -> str:
+    """Why a pod is gone, as far as its last state tells."""
+    status, metadata = pod.get("status") or {}, pod.get("metadata") or {}
+    words = _sentence(status.get("reason"), status.get("message"))
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
+            words = words or _sentence(condition.get("reason"), condition.get("message"))
+    conductor = _container(pod, CONDUCTOR)
+    terminated = _terminated(conductor) if conductor is not None else None
+    if not words and terminated is not None and terminated.get("exitCode") != 0:
+        words = f"the conductor's container ended: {_death(terminated)}"
+    if not words and metadata.get("deletionTimestamp"):
+        words = "the pod was deleted"
+    return words or "the conductor's container ended"
+
+
+def casualties(pod: Pod, now: float, patience: Patience) -> Iterator[Casualty]:
+    """What its conductor should know of the containers of its steps."""
+    metadata = pod.get("metadata") or {}
+    for container in (pod.get("status") or {}).get("containerStatuses") or ():
+        name = str(container.get("name"))
+        if name == CONDUCTOR:
+            continue
+        waited = now - _seconds(metadata.get("creationTimestamp"), now)
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        last = _terminated(container)
+        if _never(str(waiting.get("reason", "")), waited, container, patience):
+            yield Casualty(name, _sentence(waiting.get("reason"), waiting.get("message")), final=True)
+        elif last is not None and last.get("reason") in {"StartError", "ContainerCannotRun"}:
+            yield Casualty(name, _death(last), final=True)
+        elif last is not None and last.get("exitCode") != 0:
+            yield Casualty(name, _death(last), final=False)
+
+
+def _never(reason: str, waited: float, container: Mapping[str, Any], patience: Patience) -> bool:
+    """Whether a container that waits for this reason will not run."""
+    if reason in _HOPELESS:
+        return True
+    if reason in _PULLING or reason in _REPEATED:
+        return waited > patience.pull
+    return reason in {"RunContainerError", "StartError"} and container.get("restartCount", 0) > 2
+
+
+def ready(pod: Pod) -> bool:
+    """Whether the kubelet calls every container ready."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
+
+
+def _waiting(pod: Pod, conductor: Mapping[str, Any] | None, waited: float, patience: Patience) -> State:
+    waiting = ((conductor or {}).get("state") or {}).get("waiting") or {}
+    reason = str(waiting.get("reason", ""))
+    words = _sentence(reason, waiting.get("message"))
+    if conductor is not None and _never(reason, waited, conductor, patience):
+        return Gone(words)
+    terminated = _terminated(conductor) if conductor is not None else None
+    if terminated is not None and waited > patience.pull:
+        return Gone(f"the conductor's container does not start: {_death(terminated)}")
+    for condition in (pod.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            words = _sentence(condition.get("reason"), condition.get("message"))
+    if waited > patience.pending:
+        return Gone(f"it did not start within {patience.pending:.0f} s: {words or 'the cluster does not say why'}")
+    return Coming(words if reason not in {"ContainerCreating", "PodInitializing"} else "")
+
+
+def _container(pod: Pod, name: str) -> Mapping[str, Any] | None:
+    statuses: Sequence[Mapping[str, Any]] = (pod.get("status") or {}).get("containerStatuses") or ()
+    return next((each for each in statuses if each.get("name") == name), None)
+
+
+def _terminated(container: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    for kind in ("state", "lastState"):
+        found: Mapping[str, Any] | None = (container.get(kind) or {}).get("terminated")
+        if found is not None:
+            return found
+    return None
+
+
+def _death(terminated: Mapping[str, Any]) -> str:
+    reason = str(terminated.get("reason") or "ended")
+    words = f"{reason}, exit code {terminated.get('exitCode')}"
+    message = str(terminated.get("message") or "").strip()
+    return f"{words}: {message}" if message else words
+
+
+def _sentence(reason: object, message: object) -> str:
+    parts = [str(part).strip() for part in (reason, message) if part]
+    return ": ".join(parts)
+
+
+def _seconds(moment: object, otherwise: float) -> float:
+    try:
+        return datetime.fromisoformat(str(moment).replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        return otherwise
