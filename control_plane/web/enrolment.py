@@ -48,7 +48,7 @@ def application(enrolment: Enrolment) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
 
     @app.get("/ca.pem")
-    def roots() -> Response:
+    async def roots() -> Response:
         return Response(enrolment.roots_pem(), media_type="application/x-pem-file")
 
     @app.post("/v1/enrol")
