@@ -18,6 +18,7 @@ from agent.conductor.workspace import Isolation
 from agent.executors.process.executor import Options, ProcessExecutor
 from agent.health import health
 from agent.link import identity
+from agent.link.background import beside
 from agent.link.control import Link
 from agent.link.enrolment import enrol
 from agent.link.join import BadJoin
@@ -49,6 +50,8 @@ async def agent(settings: Settings, version: str, connected: Callable[[AgentName
         stack.push_async_callback(link.close)
         executor = executor_of(settings, version)
         stack.push_async_callback(executor.close)
+        if isinstance(executor, ProcessExecutor):
+            await stack.enter_async_context(beside(executor.warm()))
         options = RelayOptions(settings.max_concurrent, version)
         relay = Relay(link, executor, options, lambda _: connected(found.name))
         if settings.health_port:

@@ -42,6 +42,10 @@ log = logging.getLogger("muster.relay")
 
 LOOPBACK: Final = "127.0.0.1"
 """Where services that are processes of this machine are reached."""
+MOST_HELD: Final = 10_000
+"""Attempts that an agent holds at the most, working or not. ``max_concurrent`` is counted by the control plane, which
+knows who waits for its children and lends its slot (docs/adr/0008-slots.md): were it enforced here, one slot would be
+a deadlock."""
 SHORT: Final = 5.0
 """Seconds below which a session was no real one, so that the next is waited for."""
 
@@ -173,7 +177,8 @@ class Relay:
         while True:
             await asyncio.sleep(session.welcome.heartbeat_ms / 1000)
             self._beats += 1
-            await session.say(Heartbeat(tuple(attempt for attempt, held in self._held.items() if held.lost is None)))
+            here = [attempt for attempt, held in self._held.items() if held.lost is None]
+            await session.say(Heartbeat((*here, *self._launching)))  # launching may outlast a lease
 
     async def _heard(self, message: Assign | Withdraw | LeaseRenewed | Drain, tasks: asyncio.TaskGroup) -> None:
         match message:
@@ -210,10 +215,10 @@ class Relay:
             await self._say(Accept(attempt))
         elif attempt in self._launching:
             return
-        elif self._draining:
+        elif self._draining and not self._held:  # what it holds may need its workers and services
             await self._say(Decline(attempt, "this agent is draining"))
-        elif len(self._held) + len(self._launching) >= self._options.max_concurrent:
-            await self._say(Decline(attempt, f"all {self._options.max_concurrent} slots of this agent are taken"))
+        elif len(self._held) + len(self._launching) >= MOST_HELD:  # slots are counted by who knows which of them work
+            await self._say(Decline(attempt, f"this agent holds {MOST_HELD} attempts"))
         else:
             self._launching[attempt] = False
             tasks.create_task(self._launch(assign, tasks))

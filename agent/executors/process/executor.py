@@ -71,6 +71,11 @@ class ProcessExecutor:
     def kind(self) -> str:
         return "process"
 
+    async def warm(self) -> None:
+        """Prepare what the first launch would wait for. What does not work is told by the launch that needs it."""
+        with suppress(NotBorn):
+            await self._nursery.ready()
+
     async def launch(self, assign: Assign) -> None:
         self._check(assign.bundle)
         folder = self._folders.of(assign.bundle.attempt)
