@@ -52,15 +52,21 @@ class LocalSystem:
     state: LocalState
     agents: tuple[LocalAgent, ...]
     say: Callable[[str], None] = lambda _: None
+    environment: Mapping[str, str] = field(default_factory=dict)
     endpoint: Endpoint = field(default_factory=lambda: Endpoint("", ""))
     _programs: dict[str, Program] = field(default_factory=dict)
 
     @classmethod
     async def start(
-        cls, state: LocalState, agents: tuple[LocalAgent, ...], say: Callable[[str], None] = lambda _: None
+        cls,
+        state: LocalState,
+        agents: tuple[LocalAgent, ...],
+        say: Callable[[str], None] = lambda _: None,
+        environment: Mapping[str, str] | None = None,
     ) -> Self:
-        """Start everything; returns when every agent is connected. StartFailed, with nothing left running."""
-        system = cls(state, agents, say)
+        """Start everything; returns when every agent is connected. ``environment`` is the control plane's, beside our
+        own. StartFailed, with nothing left running."""
+        system = cls(state, agents, say, environment or {})
         try:
             state.prepare()
             await system.start_control_plane()
@@ -82,7 +88,10 @@ class LocalSystem:
             "control-plane",
             [sys.executable, "-m", "control_plane", "--state", str(self.state.control_plane)],
             log=self.state.log("control-plane"),
-            environment={f"MUSTER_{name.upper()}_PORT": str(port) for name, port in ports.items()},
+            environment={
+                **self.environment,
+                **{f"MUSTER_{name.upper()}_PORT": str(port) for name, port in ports.items()},
+            },
         )
         self._programs["control-plane"] = program
         ready = await program.ready()
@@ -159,10 +168,10 @@ class LocalSystem:
         self._programs.clear()
 
 
-def _ports(path: Path) -> dict[str, int]:
-    """The ports of this state directory: as written before, else free ones, written down."""
-    with contextlib.suppress(OSError, ValueError):
-        return {name: int(port) for name, port in json.loads(path.read_text()).items()}
+def _ports(path: Path) -> dict[str, str]:
+    """The ports of this state directory as settings: as written before, else free ones, written down."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        return _settings({name: int(port) for name, port in json.loads(path.read_text()).items()})
     sockets = {name: socket.socket() for name in ("grpc", "web", "enrol")}
     for each in sockets.values():
         each.bind(("127.0.0.1", 0))
@@ -170,7 +179,11 @@ def _ports(path: Path) -> dict[str, int]:
     for each in sockets.values():
         each.close()
     write_private(path, json.dumps(ports))
-    return ports
+    return _settings(ports)
+
+
+def _settings(ports: Mapping[str, int]) -> dict[str, str]:
+    return {f"MUSTER_{name.upper()}_PORT": str(port) for name, port in ports.items()}
 
 
 def _first(error: BaseException) -> BaseException:
