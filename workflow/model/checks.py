@@ -16,7 +16,7 @@ from workflow.problems import Problem
 
 from .content import FileContent, GitContent, GitRetry
 from .documents import Workflow, WorkflowTemplate
-from .forms import BadForm, check_cron, check_quantity, delay_microseconds, microseconds
+from .forms import BadForm, check_cron, check_quantity, check_zone, delay_microseconds, microseconds
 from .kubernetes import EnvVar, Resources, ValueSource
 from .node import Node, Reading
 from .parameters import Parameter, ParameterType
@@ -153,6 +153,7 @@ def _resources(node: Resources) -> Found:
 
 def _cron(node: CronJob) -> Found:
     yield from _form(check_cron, node, "cron")
+    yield from _form(check_zone, node, "timezone")
 
 
 def _target(node: TargetSpec) -> Found:
