@@ -226,6 +226,8 @@ class MemoryControl:
             execution, _, number = name.decode().partition("#")
             self.expect(Attempt(ExecutionId(execution), int(number))).records.append(unpack(record))
             place += _LENGTH.size + length
+        with ledger.open("r+b") as file:
+            file.truncate(place)  # what was being written when the program was killed was not acknowledged
 
 
 class MemorySession:

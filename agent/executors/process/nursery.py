@@ -71,16 +71,20 @@ class Nursery:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         asked = [self._asked.value] if self._asked else []
-        with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "agent.executors.process.zygote", str(theirs.fileno()), *asked),
-                pass_fds=(theirs.fileno(),),
-                stdin=asyncio.subprocess.DEVNULL,
-                start_new_session=True,
-            )
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(START):
-            words = json.loads(await loop.sock_recv(ours, MAX_SAID))
+        try:
+            with theirs:
+                self._process = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-m", "agent.executors.process.zygote", str(theirs.fileno()), *asked),
+                    pass_fds=(theirs.fileno(),),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+            async with asyncio.timeout(START):
+                words = json.loads(await loop.sock_recv(ours, MAX_SAID))
+        except BaseException:
+            ours.close()
+            raise
         self.isolation, self.why = Isolation(words["isolation"]), words["why"]
         self._said = ours
         loop.add_reader(ours.fileno(), self._hear)

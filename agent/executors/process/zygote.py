@@ -193,8 +193,9 @@ def main() -> None:
     said.set_inheritable(False)
     asked = Isolation(sys.argv[2]) if len(sys.argv) > 2 else None
     isolation, why = (Isolation.PATHS, "") if asked is Isolation.PATHS else probe()
-    tell(said, {"isolation": isolation.value, "why": why})
-    Zygote(said).serve()
+    with suppress(BrokenPipeError):  # the agent is gone already
+        tell(said, {"isolation": isolation.value, "why": why})
+        Zygote(said).serve()
 
 
 if __name__ == "__main__":
