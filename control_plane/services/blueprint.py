@@ -6,12 +6,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from control_plane.ports.records import ChildPlace, ExecutionRow, Host, OnLost, PlanRow, RunRow
 from workflow.identifiers import AgentName, ExecutionId, Instant, RunId
 from workflow.labels import Target
+from workflow.plan.bind import BadText, bind
 from workflow.plan.encode import to_bytes
 from workflow.plan.nodes import Json, Plan
+from workflow.plan.texts import mentions
 from workflow.states import ExecutionState
 
 QUEUE_TIMEOUT = 24 * 3600 * 1_000_000
@@ -19,6 +22,8 @@ QUEUE_TIMEOUT = 24 * 3600 * 1_000_000
 ON_LOST = "muster.dev/on-lost"
 WORKFLOW_GROUP = "workflow:"
 """What the group of a workflow without a named group begins with."""
+
+_FACTS: Final = frozenset({"execution", "workflow", "labels", "resource", "organization", "environment"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,9 @@ class Blueprint:
     annotations: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
+    asks: Plan | None = (
+        None  # the plan, where its texts ask for facts that are known only when the execution is written
+    )
 
 
 def blueprint_of(plan: Plan, *, target: Target | None = None) -> Blueprint:
@@ -60,6 +68,7 @@ def blueprint_of(plan: Plan, *, target: Target | None = None) -> Blueprint:
         annotations=plan.annotations,
         tags=plan.tags,
         description=plan.description,
+        asks=plan if mentions(plan, _FACTS) else None,
     )
 
 
@@ -108,7 +117,18 @@ def rows_of(
         queue_deadline=Instant(now + blueprint.queue_timeout),
         depth=who.depth,
     )
-    return row, PlanRow(who.id, blueprint.plan, variables, transfers, blueprint.annotations)
+    return row, PlanRow(who.id, _bound(blueprint, variables), variables, transfers, blueprint.annotations)
+
+
+def _bound(blueprint: Blueprint, variables: Mapping[str, Json]) -> bytes:
+    """The plan with the facts about this execution in its texts; as it is where they do not fit: its steps will say
+    so."""
+    if blueprint.asks is None:
+        return blueprint.plan
+    try:
+        return to_bytes(bind(blueprint.asks, {name: variables[name] for name in _FACTS if name in variables}))
+    except BadText:
+        return blueprint.plan
 
 
 def facts(blueprint: Blueprint, who: Identity, run: RunRow, now: Instant) -> dict[str, Json]:

@@ -18,7 +18,9 @@ from workflow.expressions import ExpressionError, Unresolved, render, scope
 from workflow.identifiers import StepRef
 from workflow.journal import ChildKind, ChildSpec
 from workflow.labels import Target
+from workflow.plan.bind import bind
 from workflow.plan.nodes import Execute, ExecuteItem, Json, Operation, Parallel, Plan, StartServices, Step, walk
+from workflow.plan.texts import mentions
 from workflow.problems import InvalidDocument
 
 
@@ -75,7 +77,8 @@ class Siblings:
         try:
             if spec.kind is ChildKind.WORKFLOW:
                 return self._executed(ref, spec)
-            return Conception(self._inside(ref, spec), {**self._parent.variables, **spec.variables})
+            variables = {**self._parent.variables, **spec.variables}
+            return Conception(self._inside(ref, spec, variables), variables)
         except InvalidDocument as refused:
             problem = "; ".join(str(each) for each in refused.problems[:3])
         except ExpressionError as error:
@@ -87,10 +90,14 @@ class Siblings:
 
     # --- workers and services ------------------------------------------------------------------------------------
 
-    def _inside(self, ref: StepRef, spec: ChildSpec) -> Blueprint:
+    def _inside(self, ref: StepRef, spec: ChildSpec, variables: Mapping[str, Json]) -> Blueprint:
+        """The plan inside the parent's plan, with what the child alone knows in its texts."""
+        plan = self._plan_inside(ref, spec)
+        if mentions(plan, frozenset(variables)):
+            return blueprint_of(bind(plan, variables))
         key = (ref, spec.item)
         if key not in self._inner:
-            self._inner[key] = blueprint_of(self._plan_inside(ref, spec))
+            self._inner[key] = blueprint_of(plan)
         return self._inner[key]
 
     def _plan_inside(self, ref: StepRef, spec: ChildSpec) -> Plan:
