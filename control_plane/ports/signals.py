@@ -21,7 +21,8 @@ class Subscription(Protocol):
 
 class Signals(Protocol):
     """The port. Topics: ``queue`` (something may be placed), ``execution/<id>`` (state, steps, journal),
-    ``run/<id>``, ``agent/<name>``, ``trust/<name>`` (certificates of this agent that were in force no longer are).
+    ``run/<id>``, ``agent/<name>``, ``catalog`` (documents were applied or deleted),
+    ``trust/<name>`` (certificates of this agent that were in force no longer are).
     """
 
     def publish(self, *topics: str) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from control_plane.ports.clock import Clock
 from control_plane.ports.records import DocumentKind, DocumentRow
+from control_plane.ports.signals import Signals
 from control_plane.ports.store import Store, Unit
 from workflow.identifiers import Instant
 from workflow.model import Parsed, WorkflowTemplate, parse_documents
@@ -15,6 +16,8 @@ from workflow.problems import Problem
 from workflow.resolve import canonical_name
 from workflow.views import Applied, DocumentView, ProblemView, moment
 
+TOPIC: Final = "catalog"
+"""The topic that says: a document was applied or deleted."""
 MAX_DOCUMENTS: Final = 10_000
 """Documents in the catalog at the most."""
 
@@ -26,9 +29,10 @@ class CatalogFull(ValueError):
 class Catalog:
     """See the module."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, signals: Signals) -> None:
         self._store = store
         self._clock = clock
+        self._signals = signals
 
     async def apply(self, text: str, file: str) -> Applied:
         """Store all workflows and templates of a file, or none. InvalidDocument with all problems; ValueError with a
@@ -36,6 +40,7 @@ class Catalog:
         parsed = await asyncio.to_thread(parse_documents, text, file or "document")
         rows = rows_of(parsed, text, file, self._clock.now())
         await self._store.write(lambda unit: _put_all(unit, rows))
+        self._signals.publish(TOPIC)
         return Applied(
             documents=tuple(view_of(row) for row in rows),
             problems=tuple(problem_view(each) for each in parsed.problems),
@@ -47,7 +52,9 @@ class Catalog:
 
     async def delete(self, kind: DocumentKind, name: str) -> bool:
         """Whether there was one. Runs that use it go on."""
-        return await self._store.write(lambda unit: unit.catalog.delete(kind, canonical_name(name)))
+        there = await self._store.write(lambda unit: unit.catalog.delete(kind, canonical_name(name)))
+        self._signals.publish(TOPIC)
+        return there
 
 
 def rows_of(parsed: Parsed, text: str, file: str, now: Instant) -> list[DocumentRow]:

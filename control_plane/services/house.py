@@ -18,6 +18,7 @@ from control_plane.services.directives import Feeds
 from control_plane.services.orchestration import Orchestration
 from control_plane.services.progress import Progress
 from control_plane.services.routing import Routing
+from control_plane.services.schedules import Schedules
 from control_plane.services.sessions import Sessions
 from control_plane.services.submission import Planning, Submission
 from control_plane.services.supervision import Supervision
@@ -46,6 +47,7 @@ class House:
     progress: Progress
     supervision: Supervision
     orchestration: Orchestration
+    schedules: Schedules
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def load(self) -> None:
@@ -62,6 +64,7 @@ class House:
             tasks.create_task(self.supervision.run(self.sessions.cut))
             tasks.create_task(self.orchestration.run())
             tasks.create_task(self.routing.run())
+            tasks.create_task(self.schedules.run())
             self.ready.set()
 
 
@@ -81,11 +84,12 @@ def join(ports: Ports, *, terms: Terms | None = None, version: str = "") -> Hous
     submission = Submission(store, clock, commits, planning, supervision)
     return House(
         commits=commits,
-        catalog=Catalog(store, clock),
+        catalog=Catalog(store, clock, signals),
         submission=submission,
         routing=routing,
         sessions=sessions,
         progress=progress,
         supervision=supervision,
         orchestration=orchestration,
+        schedules=Schedules(store, signals, clock, submission),
     )
