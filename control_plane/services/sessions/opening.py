@@ -47,7 +47,8 @@ def opened(
     protocol = check_versions(hello, version)
     row = unit.fleet.get(agent)
     if row is None or row.state in {AgentState.INVITED, AgentState.REVOKED}:
-        raise Refused(f"agent {agent} is {row.state.value if row else 'unknown'} here: create it and join again")
+        state = row.state.value if row else "unknown"
+        raise Refused(f"agent {agent} is {state} here; run: muster agents create {agent} ... and join again")
     row = replace(
         row,
         session=row.session + 1,

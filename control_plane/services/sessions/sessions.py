@@ -172,7 +172,7 @@ class Sessions:
         agent = session.agent
         if row is None or row.state in {AgentState.REVOKED, AgentState.INVITED}:
             self._left(session)
-            session.end(Refused(f"agent {agent} was revoked: create it and join again"))
+            session.end(Refused(f"agent {agent} was revoked; run: muster agents create {agent} ... and join again"))
             return
         before = self._rows.get(agent)
         self._rows[agent] = row
