@@ -29,7 +29,7 @@ LIMIT = 256 * 1024 * 1024
 
 _SEGMENT = 8 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _RETRY_FULL = 0.5  # seconds; a disk gives no signal when it has room again
 
 
