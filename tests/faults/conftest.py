@@ -51,9 +51,10 @@ ALL = [str(number) for number in range(1, ROUNDS * LINES + 1)]
 
 @dataclass
 class Watched:
-    """A run, as a client hears it live."""
+    """A run, as a client hears it live. ``id``: of its one execution, once it is known."""
 
     run: RunView
+    id: str = ""
     text: str = ""
     ended: RunView | None = None
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -117,8 +118,8 @@ class Field:
 
     async def round(self, watched: Watched, attempt: int = 1) -> None:
         """Let it print the next lines; returns once it has begun to."""
-        execution = await self.execution(watched)
-        go = self.folder(execution.id, attempt) / "workspace" / "data" / "go"
+        watched.id = watched.id or (await self.execution(watched)).id
+        go = self.folder(watched.id, attempt) / "workspace" / "data" / "go"
         await self.until(go.exists)
         async with asyncio.timeout(PATIENCE):
             await asyncio.to_thread(go.write_text, "on\n")
