@@ -88,10 +88,7 @@ class LocalSystem:
             "control-plane",
             [sys.executable, "-m", "control_plane", "--state", str(self.state.control_plane)],
             log=self.state.log("control-plane"),
-            environment={
-                **self.environment,
-                **{f"MUSTER_{name.upper()}_PORT": str(port) for name, port in ports.items()},
-            },
+            environment={**self.environment, **ports},
         )
         self._programs["control-plane"] = program
         ready = await program.ready()
