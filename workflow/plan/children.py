@@ -2,7 +2,7 @@
 
 Called by the hosts of the state machine, which bring what only they know: ``env``, files (``names``, ``functions``).
 The arithmetic is that of the language: matrix keys in written order, the last one fastest; shards are contiguous
-slices, of which the first get one more.
+slices, of which the first get one more, unless the names carry a history that balances them (workflow.balance).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import product
 from types import MappingProxyType
 
+from workflow.balance import History, from_variables
+from workflow.balance import slices as balanced_slices
 from workflow.expressions import (
     ExpressionError,
     Function,
@@ -45,24 +47,25 @@ def expand(
     functions: Mapping[str, Function] = _NO_FUNCTIONS,
 ) -> tuple[ChildSpec, ...]:
     """Every child of the operation, numbered from 0; transfers are left to the host. Raises ``BadSpread``."""
-    around = scope(names, functions=functions)
+    around, history = scope(names, functions=functions), from_variables(names)
     found: list[ChildSpec] = []
     try:
         match operation:
             case Parallel():
-                everyone = _variables(operation.spread, around, "parallel")
+                everyone = _variables(operation.spread, around, history, "parallel")
                 more = inherited(operation.worker, names)
                 found.extend(_worker(operation, {**more, **variables}, around) for variables in everyone)
             case StartServices():
                 for place, service in enumerate(operation.services):
                     more = inherited(service.worker, names)
-                    for own in _variables(service.spread, around, f"service {service.name}", len(found)):
+                    for own in _variables(service.spread, around, history, f"service {service.name}", len(found)):
                         variables = {**more, **own}
                         title = _text(service.description, variables, around)
                         found.append(ChildSpec(ChildKind.SERVICE, len(found), place, "", {}, {}, variables, title))
             case Execute():
                 for place, item in enumerate(operation.items):
-                    for variables in _variables(item.spread, around, f"execute.workflows[{place}]", len(found)):
+                    what = f"execute.workflows[{place}]"
+                    for variables in _variables(item.spread, around, history, what, len(found)):
                         found.append(_execution(item, place, len(found), variables, around))
     except ExpressionError as error:
         raise BadSpread(f"{error} in {error.source[:200]!r}") from error
@@ -117,11 +120,13 @@ class _Counted:
         return self.shard_count * math.prod(len(values) for values in self.matrix.values())
 
 
-def _variables(spread: Spread, around: Scope, what: str, before: int = 0) -> Iterator[dict[str, Json]]:
+def _variables(
+    spread: Spread, around: Scope, history: History, what: str, before: int = 0
+) -> Iterator[dict[str, Json]]:
     counted = _counted(spread, around, what)
     if before + counted.total > MAX_CHILDREN:
         raise BadSpread(f"{what} asks for {before + counted.total} children; {MAX_CHILDREN} is the most")
-    slices = [_slices(counted, shard) for shard in range(counted.shard_count)]
+    slices = _slices(counted, history)
     matrix_count = counted.total // counted.shard_count if counted.shard_count else 0
     for matrix_index, values in enumerate(product(*counted.matrix.values())):
         combination: dict[str, Json] = dict(zip(counted.matrix, values, strict=True))
@@ -150,13 +155,21 @@ def _counted(spread: Spread, around: Scope, what: str) -> _Counted:
     return _Counted({key: values for key, values in matrix.items() if values}, shards, 1 if count is None else count)
 
 
-def _slices(counted: _Counted, shard: int) -> dict[str, Json]:
-    found: dict[str, Json] = {}
+def _slices(counted: _Counted, history: History) -> list[dict[str, Json]]:
+    """The ``shard`` of each shard."""
+    found: list[dict[str, Json]] = [{} for _ in range(counted.shard_count)]
     for key, values in counted.shards.items():
-        size, more = divmod(len(values), counted.shard_count)
-        start = shard * size + min(shard, more)
-        found[key] = list(values[start : start + size + (shard < more)])
+        balanced = balanced_slices(values, counted.shard_count, history) if history else None
+        for shard, part in enumerate(balanced or _contiguous(values, counted.shard_count)):
+            found[shard][key] = part
     return found
+
+
+def _contiguous(values: Sequence[Json], count: int) -> Iterator[list[Json]]:
+    size, more = divmod(len(values), count) if count else (0, 0)
+    for shard in range(count):
+        start = shard * size + min(shard, more)
+        yield list(values[start : start + size + (shard < more)])
 
 
 # --- values ------------------------------------------------------------------------------------------------------
