@@ -15,17 +15,18 @@ from typing import Any
 import grpc
 import trustme
 
-from tests.bench.storage import CHUNK, bare_append, bare_commit, timed
+from tests.bench.storage import CHUNK, bare, bare_append, commit, timed
 from tests.bench.table import Row, alone, spread
 
 EXCHANGES = 1000
+COMMITS = 1000
 PROCESSES = 200
 _METHOD = "/muster.bench/Echo"
 
 
 async def measure(folder: Path) -> list[Row]:
     """The figures."""
-    commits = await asyncio.to_thread(bare_commit, folder)
+    commits = await asyncio.to_thread(_commits, folder)
     append = await asyncio.to_thread(bare_append, folder, CHUNK, 200)
     processes = await asyncio.to_thread(timed, _process, PROCESSES)
     return [
@@ -34,6 +35,14 @@ async def measure(folder: Path) -> list[Row]:
         Row("256 KiB appended and synced", f"{append / 1e6:8.0f} MB/s"),
         Row("fork and exec of /bin/true", spread(processes)),
     ]
+
+
+def _commits(folder: Path) -> list[float]:
+    connection = bare(folder)
+    try:
+        return timed(lambda _: commit(connection), COMMITS)
+    finally:
+        connection.close()
 
 
 def _process(_: int) -> None:
@@ -51,7 +60,7 @@ async def _exchanges() -> list[float]:
     ca = trustme.CA()
     server_side, client_side = ca.issue_cert("localhost"), ca.issue_cert("agent")
     server = grpc.aio.server()
-    handler = grpc.stream_stream_rpc_method_handler(_echo)
+    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(_echo)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("muster.bench", {"Echo": handler}),))
     roots = ca.cert_pem.bytes()
     shown = (server_side.private_key_pem.bytes(), server_side.cert_chain_pems[0].bytes())
@@ -61,7 +70,7 @@ async def _exchanges() -> list[float]:
     credentials = grpc.ssl_channel_credentials(roots, key, chain)
     taken = []
     async with grpc.aio.secure_channel(f"localhost:{port}", credentials) as channel:
-        call = channel.stream_stream(_METHOD)()
+        call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(_METHOD)()
         for number in range(EXCHANGES + 50):
             begin = time.perf_counter()
             await call.write(b"x" * 200)
