@@ -16,7 +16,7 @@ from workflow.states import ExecutionState
 MAX_DEPTH = 16
 """Generations of children below a root at the most."""
 MAX_CHILDREN = 10_000
-"""Children of one execution at the most, over all its steps."""
+"""Children of one step at the most, over all its runs under retry."""
 _GENERATION = 1_000_000
 """Children of attempt n stand at places from (n - 1) times this on: an attempt that starts again has children of its
 own."""

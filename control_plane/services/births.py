@@ -57,17 +57,15 @@ def bear(draft: Draft, parent: ExecutionRow, wanted: ChildrenWanted, births: Bir
     """Write the children that are wanted and do not exist yet. Where the parent is to stop they are canceled at
     once."""
     run = draft.unit.runs.get(parent.run)
-    there = draft.children(parent.id)
-    taken = {(child.place.ref, child.place.index) for child in there if child.place is not None}
-    count = len(there)
     for spec in wanted.children:
         place = ChildPlace(parent.id, wanted.ref, place_index(parent.attempt, spec.index), spec.kind)
         birth = births.get((wanted.ref, spec.index))
-        if run is None or birth is None or (place.ref, place.index) in taken:
+        if run is None or birth is None or draft.unit.executions.at(place) is not None:
             continue
-        count += 1
-        if count > MAX_CHILDREN:
-            stop(draft, parent, ExecutionState.ABORTED, f"it wants more than {MAX_CHILDREN} children", now)
+        if spec.index >= MAX_CHILDREN:
+            stop(
+                draft, parent, ExecutionState.ABORTED, f"step {wanted.ref} wants more than {MAX_CHILDREN} children", now
+            )
             return
         _bear_one(draft, parent, run, spec, birth, place, now)
 

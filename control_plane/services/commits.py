@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 from control_plane.ports.records import ExecutionRow, PlanRow, RunRow
 from control_plane.ports.signals import Signals
 from control_plane.ports.store import Store, Unit
-from workflow.identifiers import AgentName, ExecutionId
+from workflow.identifiers import AgentName, ExecutionId, RunId
 from workflow.session import ControlSays
 from workflow.states import moved_execution
 
@@ -54,6 +54,7 @@ class Draft:
 
     unit: Unit
     _changes: dict[ExecutionId, Change] = field(default_factory=dict)
+    _unsaved: dict[ExecutionId, ExecutionRow] = field(default_factory=dict)
     _runs: dict[str, RunRow] = field(default_factory=dict)
     _outbox: list[tuple[AgentName, ControlSays]] = field(default_factory=list)
 
@@ -64,7 +65,11 @@ class Draft:
 
     def children(self, parent: ExecutionId) -> tuple[ExecutionRow, ...]:
         """The children as they are now."""
-        return tuple(self.unit.executions.children(parent))
+        return tuple(map(self._as_now, self.unit.executions.children(parent)))
+
+    def of_run(self, run: RunId) -> tuple[ExecutionRow, ...]:
+        """The executions of a run as they are now."""
+        return tuple(map(self._as_now, self.unit.executions.of_run(run)))
 
     def add(self, row: ExecutionRow, plan: PlanRow) -> None:
         """A new execution. Conflict where its place is taken."""
@@ -80,9 +85,12 @@ class Draft:
             return
         if before.state is not row.state:
             moved_execution(f"execution {row.id}", before.state, row.state)
-        self.unit.executions.put(row)
         first = self._changes[row.id].before if row.id in self._changes else before
         self._changes[row.id] = Change(first, row)
+        self._unsaved[row.id] = row
+
+    def _as_now(self, row: ExecutionRow) -> ExecutionRow:
+        return self._unsaved.get(row.id, row)
 
     def add_run(self, row: RunRow) -> None:
         """A new run."""
@@ -99,8 +107,11 @@ class Draft:
         Hello."""
         self._outbox.append((agent, message))
 
-    def changed(self) -> Committed:
-        """All that was changed."""
+    def save(self) -> Committed:
+        """Hand every changed execution to the store, once, however often it was put; all that was changed."""
+        for row in self._unsaved.values():
+            self.unit.executions.put(row)
+        self._unsaved.clear()
         changes = tuple(change for change in self._changes.values() if change.before != change.after)
         return Committed(changes, tuple(self._runs.values()), tuple(self._outbox))
 
@@ -129,7 +140,7 @@ class Commits:
     async def _written(self, work: Callable[[Draft], T]) -> T:
         def unit_of_work(unit: Unit) -> tuple[T, Committed]:
             draft = Draft(unit)
-            return work(draft), draft.changed()
+            return work(draft), draft.save()
 
         value, what = await self._store.write(unit_of_work)
         self._tell(what)  # no await between the two: writes return in the order of their commits, and are told in it

@@ -97,7 +97,7 @@ def settle(draft: Draft, run: RunId, now: Instant) -> None:
     row = draft.unit.runs.get(run)
     if row is None or row.verdict is not Verdict.PENDING:
         return
-    roots = [execution.state for execution in draft.unit.executions.of_run(run) if execution.place is None]
+    roots = [execution.state for execution in draft.of_run(run) if execution.place is None]
     verdict = verdict_of(roots)
     if verdict is not Verdict.PENDING:
         draft.put_run(replace(row, verdict=verdict, finished_at=now))

@@ -193,7 +193,7 @@ class Supervision:
         return await self._commits.write(lambda draft: self._of_run(draft, run, lambda row: _resumed(draft, row)))
 
     def _of_run(self, draft: Draft, run: RunId, change: Callable[[ExecutionRow], None]) -> RunRow | None:
-        for known in draft.unit.executions.of_run(run):
+        for known in draft.of_run(run):
             row = draft.get(known.id)
             if row is not None and not row.state.final:
                 change(row)

@@ -339,3 +339,42 @@ async def test_canceling_reaches_every_generation() -> None:
         stored = await w.store.read(lambda unit: unit.runs.get(run))
         assert stored is not None
         assert stored.verdict is Verdict.CANCELED
+
+
+async def test_a_step_that_wants_too_many_is_stopped_in_words() -> None:
+    async with world().running() as w:
+        dev = await w.agent("dev")
+        parent = await parent_of(w, dev, plan("suite", PARALLEL))
+        await parent.write(workers(2, start=9_999))
+        assert len(await children(w, parent)) == 1
+        assert await parent.directive() == Stop(ExecutionState.ABORTED, "step 1 wants more than 10000 children")
+
+
+async def test_workflows_that_execute_themselves_end_in_words() -> None:
+    async with world().running() as w:
+        again = "steps: [{execute: {workflows: [{name: loop}]}}]"
+        await w.house.catalog.apply(
+            "apiVersion: testworkflows.testkube.io/v1\nkind: TestWorkflow\nmetadata: {name: loop}\nspec: {"
+            + again
+            + "}\n",
+            "l",
+        )
+        run = await w.house.submission.submit(NewRun(workflow="loop"), ME)
+        await w.settle(4000)
+        rows = await w.of(run)
+        assert len(rows) == 18
+        assert "16 deep" in rows[-1].reason
+        assert rows[0].state is ExecutionState.FAILED
+
+
+async def test_what_a_worker_alone_knows_stands_in_its_plan() -> None:
+    worker = plan("suite", Step(ONE, Run(Container(image="node:{{ matrix.node }}"), "echo {{ execution.name }}")))
+    async with world().running() as w:
+        dev = await w.agent("dev")
+        parent = await parent_of(w, dev, plan("suite", Step(ONE, Parallel(worker, Spread()))))
+        variables = {"index": 0, "matrix": {"node": "22"}}
+        await parent.write(ChildrenWanted(AT, ONE, (ChildSpec(ChildKind.WORKER, 0, variables=variables),)))
+        bundle = (await dev.assigned()).bundle
+        assert b"node:22" in bundle.plan
+        assert b"echo suite-1" in bundle.plan
+        assert bundle.variables["matrix"] == {"node": "22"}
