@@ -86,7 +86,7 @@ async def _start(settings: Settings, version: str, stack: AsyncExitStack) -> Rea
     names = ("localhost", "127.0.0.1", "::1", settings.host, *settings.names)
     authority = await asyncio.to_thread(X509Authority, state / "authority", tuple(dict.fromkeys(names)), clock)
 
-    house = join(Ports(store, journals, signals, clock), terms=settings.terms, version=version)
+    house = join(Ports(store, journals, signals, clock, blobs), terms=settings.terms, version=version)
     await house.load()
     grpc_port = port_for("the agents' port", settings.grpc_host, settings.grpc_port)
     enrol_socket = listening("the enrolment port", settings.enrol_host, settings.enrol_port)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from control_plane.ports.blobs import Blobs
 from control_plane.ports.clock import Clock
 from control_plane.ports.journals import JournalLog
 from control_plane.ports.signals import Signals
@@ -15,6 +16,7 @@ from control_plane.ports.store import Store
 from control_plane.services.catalog import Catalog
 from control_plane.services.commits import Commits
 from control_plane.services.directives import Feeds
+from control_plane.services.durations import Durations
 from control_plane.services.orchestration import Orchestration
 from control_plane.services.progress import Progress
 from control_plane.services.routing import Routing
@@ -33,6 +35,7 @@ class Ports:
     journals: JournalLog
     signals: Signals
     clock: Clock
+    blobs: Blobs | None = None  # without them reports of earlier runs are not read
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,8 @@ def join(ports: Ports, *, terms: Terms | None = None, version: str = "") -> Hous
     terms = terms or Terms()
     store, signals, clock = ports.store, ports.signals, ports.clock
     commits, leases, feeds = Commits(store, signals), Leases(terms), Feeds(store)
-    planning = Planning(store, clock)
+    durations = Durations(store, ports.blobs)
+    planning = Planning(store, clock, durations)
     supervision = Supervision(store, clock, commits, leases, terms)
     routing = Routing(store, signals, clock, commits, terms)
     sessions = Sessions(store, signals, clock, commits, leases, routing, supervision, terms, version)
@@ -81,7 +85,7 @@ def join(ports: Ports, *, terms: Terms | None = None, version: str = "") -> Hous
     orchestration = Orchestration(store, ports.journals, signals, clock, commits, feeds, planning)
     for listener in (supervision, routing, feeds, progress, orchestration, sessions):
         commits.listen(listener)
-    submission = Submission(store, clock, commits, planning, supervision)
+    submission = Submission(store, clock, commits, planning, supervision, durations)
     return House(
         commits=commits,
         catalog=Catalog(store, clock, signals),

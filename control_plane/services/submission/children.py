@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from control_plane.ports.records import Host
 from control_plane.services.blueprint import Blueprint, blueprint_of
 from control_plane.services.submission.targets import Fleet, copies, filled, unmatched
+from workflow.balance import VARIABLE
 from workflow.expressions import ExpressionError, Unresolved, render, scope
 from workflow.identifiers import StepRef
 from workflow.journal import ChildKind, ChildSpec
@@ -77,7 +78,8 @@ class Siblings:
         try:
             if spec.kind is ChildKind.WORKFLOW:
                 return self._executed(ref, spec)
-            variables = {**self._parent.variables, **spec.variables}
+            inherited = {name: value for name, value in self._parent.variables.items() if name != VARIABLE}
+            variables = {**inherited, **spec.variables}
             return Conception(self._inside(ref, spec, variables), variables)
         except InvalidDocument as refused:
             problem = "; ".join(str(each) for each in refused.problems[:3])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Final
 
@@ -17,10 +17,12 @@ from control_plane.ports.clock import Clock
 from control_plane.ports.records import DocumentKind, DocumentRow, ExecutionRow, Host, PlanRow
 from control_plane.ports.store import Store, Unit
 from control_plane.services.births import Birth, Births
+from control_plane.services.durations import Durations
 from control_plane.services.submission.asked import Asked
 from control_plane.services.submission.children import Parent, Siblings
 from control_plane.services.submission.library import Library
 from control_plane.services.submission.targets import Fleet, fleet_of
+from workflow.balance import ANNOTATION
 from workflow.identifiers import Attempt, ExecutionId, StepRef
 from workflow.journal import ChildKind, ChildrenWanted
 from workflow.model import Workflow, WorkflowTemplate
@@ -67,9 +69,10 @@ def _scalars(config: Mapping[str, Json]) -> dict[str, bool | int | float | str]:
 class Planning:
     """See the module."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, durations: Durations) -> None:
         self._store = store
         self._clock = clock
+        self._durations = durations
         self._library = Library()
         self._plans: OrderedDict[ExecutionId, Plan] = OrderedDict()
 
@@ -103,7 +106,26 @@ class Planning:
         shelf = await self._store.read(lambda unit: shelf_for(unit, names, attempt.execution, selectors))
         if all(spec.kind is not ChildKind.WORKFLOW for spec in specs) and attempt.execution in self._plans:
             return self._births(attempt, shelf, wanted)
-        return await asyncio.to_thread(self._births, attempt, shelf, wanted)
+        births = await asyncio.to_thread(self._births, attempt, shelf, wanted)
+        return await self._with_histories(births, shelf)
+
+    async def _with_histories(self, births: Births, shelf: Shelf) -> Births:
+        """The births; those whose shards are balanced know how long tests took before."""
+        asking = {birth.blueprint.workflow: birth.blueprint for birth in births.values() if _asks(birth)}
+        if not asking or shelf.row is None:
+            return births
+        of = shelf.row.run
+        run = await self._store.read(lambda unit: unit.runs.get(of))
+        known = {
+            name: await self._durations.variables(name, blueprint.annotations, run.workflow if run else "")
+            for name, blueprint in asking.items()
+        }
+        return {
+            place: replace(birth, variables={**birth.variables, **known[birth.blueprint.workflow]})
+            if _asks(birth)
+            else birth
+            for place, birth in births.items()
+        }
 
     def _births(self, attempt: Attempt, shelf: Shelf, wanted: Sequence[ChildrenWanted]) -> Births:
         if shelf.row is None or shelf.plan is None:
@@ -139,6 +161,11 @@ class Planning:
             while len(self._plans) > _PLANS_KEPT:
                 self._plans.popitem(last=False)
         return plan
+
+
+def _asks(birth: Birth) -> bool:
+    """Whether it wants its shards balanced."""
+    return ANNOTATION in birth.blueprint.annotations
 
 
 def shelf_for(

@@ -17,13 +17,14 @@ from control_plane.ports.records import Actor, RunRow
 from control_plane.ports.store import Store, Unit
 from control_plane.services.blueprint import Blueprint, Identity, blueprint_of, facts, rows_of
 from control_plane.services.commits import Commits, Draft
+from control_plane.services.durations import Durations
 from control_plane.services.submission.asked import asked
 from control_plane.services.submission.planning import Planning, Shelf, Unrunnable, shelf_for
 from control_plane.services.submission.targets import Fleet, copies, copy_name, fleet_of, merged, unmatched
 from control_plane.services.supervision import Supervision
 from workflow.identifiers import ExecutionId, Instant, RunId
 from workflow.labels import Target
-from workflow.plan.nodes import Plan
+from workflow.plan.nodes import Json, Plan
 from workflow.views import NewRun
 
 SMALL: Final = 16 * 1024
@@ -43,13 +44,20 @@ class Submission:
     """Starts runs and steers them."""
 
     def __init__(
-        self, store: Store, clock: Clock, commits: Commits, planning: Planning, supervision: Supervision
+        self,
+        store: Store,
+        clock: Clock,
+        commits: Commits,
+        planning: Planning,
+        supervision: Supervision,
+        durations: Durations,
     ) -> None:
         self._store = store
         self._clock = clock
         self._commits = commits
         self._planning = planning
         self._supervision = supervision
+        self._durations = durations
 
     async def submit(self, new: NewRun, actor: Actor) -> RunId:
         """A new run, or that of the same key.
@@ -106,7 +114,8 @@ class Submission:
             key=key,
             tags={**plan.tags, **(tags or {})},
         )
-        return await self._commits.write(lambda draft: _store_run(draft, row, roots, now))
+        history = await self._durations.variables(plan.workflow, plan.annotations)
+        return await self._commits.write(lambda draft: _store_run(draft, row, roots, history, now))
 
     # --- steering ------------------------------------------------------------------------------------------------
 
@@ -123,7 +132,7 @@ class Submission:
         await self._supervision.resume(run)
 
 
-def _store_run(draft: Draft, row: RunRow, roots: Sequence[Copy], now: Instant) -> RunRow:
+def _store_run(draft: Draft, row: RunRow, roots: Sequence[Copy], history: Mapping[str, Json], now: Instant) -> RunRow:
     if row.key is not None:
         earlier = draft.unit.runs.by_key(row.actor, row.key)
         if earlier is not None:
@@ -134,5 +143,5 @@ def _store_run(draft: Draft, row: RunRow, roots: Sequence[Copy], now: Instant) -
     for copy in roots:
         name = f"{run.name}-{copy.suffix}" if copy.suffix and len(roots) > 1 else run.name
         who = Identity(copy.id, name, number, run.id)
-        draft.add(*rows_of(copy.blueprint, who, facts(copy.blueprint, who, run, now), now))
+        draft.add(*rows_of(copy.blueprint, who, {**history, **facts(copy.blueprint, who, run, now)}, now))
     return run
