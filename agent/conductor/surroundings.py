@@ -55,7 +55,9 @@ def from_source(stage: Stage, source: Mapping[str, Json]) -> str:
         case {"configMapKeyRef": {"name": str(name), "key": str(key)}}:
             return values.get(f"config/{name}/{key}", "")
         case {"fieldRef": {"fieldPath": str(path)}}:
-            return _field(stage, path)
+            return values.get(f"field/{path}") or _field(stage, path)
+        case {"resourceFieldRef": {"resource": str(resource)}}:
+            return values.get(f"resource/{stage.ref}/{resource}", "")
         case _:
             return ""
 

@@ -21,7 +21,9 @@ WORDS = 5.0
 """Seconds for which the agent's word on a container that ended is waited for."""
 AGAIN = 0.25
 """Seconds after which a kill is repeated that did not end its job."""
-DEAF = 10.0
+COMING = 30.0
+"""Seconds for which a container that was there a moment ago is waited for."""
+DEAF = 3.0
 """Seconds in which a container has to answer a signal."""
 
 _MAX_LINE = 8192
@@ -67,7 +69,7 @@ class Gate:
 
     async def start(self, path: Path) -> Process:
         """Run the job at ``path``, once the container is there. Raises ``Failure`` where it will never be."""
-        await self.opened(DEAF)
+        await self.opened(COMING)
         job = _Job(str(path), asyncio.get_running_loop().create_future())
         self._job, self._used = job, True
         os.write(self._jobs, f"{path}\n".encode())
@@ -123,7 +125,10 @@ class Gate:
         self._answers = self._jobs = self._signals = -1
 
     async def _kill(self) -> None:
-        await asyncio.wait([self.send(SIGKILL)], timeout=DEAF)
+        answer = self.send(SIGKILL)
+        await asyncio.wait([answer], timeout=DEAF)
+        if not answer.done():
+            _drain(self._signals)  # an ear that comes later must not hear it
 
     # --- parts ----------------------------------------------------------------------------------------------
 
@@ -187,12 +192,8 @@ class Gate:
             if not answered.done():
                 answered.set_result(None)
         self._signaled.clear()
-        with suppress(BlockingIOError):
-            while os.read(self._jobs, 65536):  # what was not taken must not run in the next one
-                pass
-        with suppress(BlockingIOError):
-            while os.read(self._signals, 65536):
-                pass
+        _drain(self._jobs)  # what was not taken must not run in the next one
+        _drain(self._signals)
         self._listen()
         if (job := self._job) is not None:
             asyncio.get_running_loop().call_later(WORDS, self._lost, job, "the step's container ended")
@@ -203,3 +204,9 @@ class Gate:
         if not job.exited.done():
             job.words.append(reason)
             job.exited.set_result(-SIGKILL)
+
+
+def _drain(pipe: int) -> None:
+    with suppress(BlockingIOError):
+        while os.read(pipe, 65536):
+            pass

@@ -34,6 +34,7 @@ def job(argv: Sequence[str], env: Mapping[str, str], directory: str, printing: t
     lines.append(f'export PATH="${{PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}}:{tools}"')
     lines.append("unset OLDPWD p")
     lines.append("set -- " + " ".join(map(quote, argv)) + _FIND)
+    lines.append(f'[ -x {tools}/packets ] && set -- {tools}/packets "$@"')
     odd = " ".join(quote(f"{name}={value}") for name, value in env.items() if not _NAME.fullmatch(name))
     lines.append(f'exec {tools}/busybox env {odd} "$@"' if odd else 'exec "$@"')
     return "\n".join(lines) + "\n"

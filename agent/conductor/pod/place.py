@@ -55,7 +55,7 @@ class PodPlace:
     def inside(self, path: str) -> Path:
         """Shared paths are where they are; others lie in containers this program is not in, and go to the attic."""
         normal = os.path.normpath(path)
-        if self.owns(Path(normal)):
+        if self._shared(Path(normal)):
             return Path(normal)
         return Path(self._terms.own) / "attic" / normal.lstrip("/")
 
@@ -69,6 +69,9 @@ class PodPlace:
         return text
 
     def owns(self, path: Path) -> bool:
+        return self._shared(path) or path.is_relative_to(Path(self._terms.own) / "attic")
+
+    def _shared(self, path: Path) -> bool:
         return any(path.is_relative_to(root) for root in self._terms.shared)
 
     async def work(self, job: Callable[[], T]) -> T:

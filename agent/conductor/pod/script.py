@@ -10,7 +10,7 @@ folder. The conductor holds its ends for as long as it lives: when it ends, so d
 | answers | out | ``hello PID DIRECTORY``, ``began PID JOB``, ``ended CODE OOMS JOB``, ``signaled NUMBER`` |
 
 As the first process of its container the gate is beyond every signal of the container's own processes. Its ear, the
-process that takes signals, is not: it is made anew before a job where a step has killed it. OOMS says how many
+process that takes signals, is not: it is made anew after a step that has killed it (``jobs`` lets the shell see it). OOMS says how many
 processes of the container the kernel has killed for memory so far.
 """
 
@@ -48,13 +48,14 @@ exec 3<"$d/jobs" 4>"$d/answers"
 ear & e=$!
 echo "hello $$ $PWD" >&4
 while read -r j <&3; do
-  kill -0 "$e" 2>/dev/null || { ear & e=$!; }
   $session "$b" sh "$j" 3<&- 4>&- &
   p=$!
   echo "began $p $j" >&4
   wait $p 2>/dev/null
   c=$? o=0
   [ $c = 0 ] || ooms
+  jobs >/dev/null 2>&1
+  kill -0 "$e" 2>/dev/null || { ear & e=$!; }
   echo "ended $c $o $j" >&4
 done
 """

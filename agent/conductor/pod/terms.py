@@ -28,7 +28,7 @@ class PodTerms:
     shared: tuple[str, ...] = ("/data", "/testkube", "/tmp", "/.tktw")  # noqa: S108 - the pod's own
     """Directories that the conductor and every step see at the same path."""
     fields: Mapping[str, str] = field(default_factory=dict)
-    """``field/<path>`` or ``resource/<container>/<name>`` -> the variable of the conductor that holds it."""
+    """``field/<path>`` or ``resource/<step>/<name>`` -> the variable of the conductor that holds it."""
     own: str = "/muster"
     """The conductor's own directory: journal, scratch."""
     values: str = "/muster-values"

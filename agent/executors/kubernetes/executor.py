@@ -100,12 +100,21 @@ class KubernetesExecutor:
         context = await self._context(attempt, where)
         async with dialled(self._calls, self._settings, where.namespace, where.name, address, context) as conversation:
             await conversation.attach(attempt, acknowledged)
-            async with asyncio.TaskGroup() as tasks:
-                guard = tasks.create_task(self._guard(attempt, conversation))
-                try:
-                    yield conversation
-                finally:
-                    guard.cancel()
+            ended: BaseException | None = None
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    guard = tasks.create_task(self._guard(attempt, conversation))
+                    try:
+                        yield conversation
+                    except BaseException as problem:
+                        ended = problem
+                        raise
+                    finally:
+                        guard.cancel()
+            except BaseExceptionGroup:
+                if ended is None:
+                    raise
+                raise ended from None  # as the caller raised it, not as the group wraps it
 
     async def held(self) -> tuple[Found, ...]:
         await self._listed()

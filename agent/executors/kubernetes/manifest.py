@@ -37,6 +37,7 @@ PROBE = "muster.dev/readiness-probe"
 _TOOLS = f"{mounts.WORK}/bin"
 _BUSYBOX = f"{_TOOLS}/busybox"
 _OURS = "/usr/local/bin/busybox"
+_PACKETS = "/usr/local/bin/packets"
 
 _FIELDS = (
     "serviceAccountName",
@@ -207,7 +208,15 @@ class _Laid:
             "name": container.name,
             "image": spec.image,
             **({"imagePullPolicy": policy} if policy else {}),
-            "command": [_BUSYBOX, "sh", "-c", GATE, "gate", f"{mounts.WORK}/gates/{container.name}", _BUSYBOX],
+            "command": [
+                _BUSYBOX,
+                "sh",
+                "-c",
+                _verbatim(GATE),
+                "gate",
+                f"{mounts.WORK}/gates/{container.name}",
+                _BUSYBOX,
+            ],
             "env": [{"name": "CI", "value": "1"}],
             "resources": resources.of_step(spec.resources),
             "securityContext": security.of_step(spec.security, self.plan, self.settings),
@@ -226,8 +235,9 @@ class _Laid:
         lines = [f"b={_OURS} t={_TOOLS}; umask 0", f"$b mkdir -p $t {' '.join(folders)}"]
         lines += [f"for p in {' '.join(pipes)}; do [ -p $p ] || $b mkfifo -m 666 $p 2>/dev/null; done"] if pipes else []
         lines += ["$b cp $b $t/.busybox && $b chmod 755 $t $t/.busybox && $b mv $t/.busybox $t/busybox"]
+        lines += [f"[ -x {_PACKETS} ] && $b cp {_PACKETS} $t/packets && $b chmod 755 $t/packets"]
         lines += ["$b ln -sf busybox $t/sh; $t/busybox --install -s $t 2>/dev/null; true"]
-        return [_OURS, "sh", "-c", "\n".join(lines)]
+        return [_OURS, "sh", "-c", "\n".join(lines)]  # holds nothing that Kubernetes would expand
 
     def _terms(self) -> PodTerms:
         settings = self.settings
@@ -289,6 +299,11 @@ def _with_claims(plan: Plan, attempt: Attempt) -> Plan:
         for written in (f"{{{{pvcs.{name}.name}}}}", f"{{{{ pvcs.{name}.name }}}}"):
             text = text.replace(written, naming.claim_name(attempt, name))
     return replace(plan, pod=json.loads(text))
+
+
+def _verbatim(text: str) -> str:
+    """A text that Kubernetes shall not expand: in a command, ``$$`` and ``$(NAME)`` mean something to it."""
+    return text.replace("$", "$$")
 
 
 def _texts(holder: Mapping[str, Json], field: str) -> dict[str, Json]:

@@ -26,7 +26,7 @@ class Laid:
     mounts: tuple[dict[str, Json], ...]
     env: tuple[dict[str, Json], ...]
     fields: Mapping[str, str]
-    """``field/...`` -> the variable that holds it."""
+    """``field/<path>``, ``resource/<step>/<name>`` -> the variable that holds it."""
 
 
 def laid(plan: Plan, wanted: Iterable[str], containers: Mapping[StepRef, str]) -> Laid:
@@ -44,8 +44,10 @@ def laid(plan: Plan, wanted: Iterable[str], containers: Mapping[StepRef, str]) -
     fields: dict[str, str] = {}
     for key, source in _fields(plan, containers):
         if key not in fields:
-            fields[key] = f"MUSTER_FIELD_{len(fields)}"
-            env.append({"name": fields[key], "valueFrom": source})
+            known = next((each["name"] for each in env if each["valueFrom"] == source), None)
+            fields[key] = str(known or f"MUSTER_FIELD_{len(env)}")
+            if known is None:
+                env.append({"name": fields[key], "valueFrom": source})
     return Laid(tuple(volumes), tuple(mounts), tuple(env), fields)
 
 
@@ -66,21 +68,21 @@ def _sources(wanted: Iterable[str]) -> dict[tuple[str, str], set[str] | None]:
 
 def _fields(plan: Plan, containers: Mapping[StepRef, str]) -> Iterator[tuple[str, dict[str, Json]]]:
     for variable in plan.container.env:
-        yield from _field(variable, "")
+        yield from _field(variable, "", "")
     for step in leaves(plan.steps):
         if isinstance(step.body, Run):
             for variable in step.body.container.env:
-                yield from _field(variable, containers[step.ref])
+                yield from _field(variable, containers[step.ref], step.ref)
 
 
-def _field(variable: EnvVar, container: str) -> Iterator[tuple[str, dict[str, Json]]]:
+def _field(variable: EnvVar, container: str, ref: str) -> Iterator[tuple[str, dict[str, Json]]]:
     match dict(variable.value_from or {}):
         case {"fieldRef": {"fieldPath": str(path)}}:
             yield f"field/{path}", {"fieldRef": {"fieldPath": path}}
         case {"resourceFieldRef": {"resource": str(resource), "containerName": str(named)}}:
-            yield f"resource/{named}/{resource}", _resource(resource, named, variable)
+            yield f"resource/{ref}/{resource}", _resource(resource, named, variable)
         case {"resourceFieldRef": {"resource": str(resource)}} if container:
-            yield f"resource/{container}/{resource}", _resource(resource, container, variable)
+            yield f"resource/{ref}/{resource}", _resource(resource, container, variable)
 
 
 def _resource(resource: str, container: str, variable: EnvVar) -> dict[str, Json]:
