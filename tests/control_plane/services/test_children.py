@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from control_plane.ports.records import ExecutionRow
-from tests.control_plane.services.world import AT, ME, Agent, Conduct, World, plan, world
+from tests.control_plane.services.world import AT, Agent, Conduct, World, plan, world
 from workflow.identifiers import StepRef
 from workflow.journal import (
     ChildChanged,
@@ -21,10 +21,9 @@ from workflow.journal import (
     Stop,
     TransferStored,
 )
-from workflow.plan.nodes import Json, (
+from workflow.plan.nodes import (
     Container,
-    Execute,
-    ExecuteItem,
+    Json,
     Parallel,
     Plan,
     Run,
@@ -35,7 +34,6 @@ from workflow.plan.nodes import Json, (
 )
 from workflow.session import ChildAddress
 from workflow.states import ExecutionState, StepStatus, Verdict
-from workflow.views import NewRun
 
 ONE, TWO = StepRef("1"), StepRef("2")
 WORKER = plan("suite")
