@@ -9,6 +9,7 @@ signals are published.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
@@ -19,6 +20,8 @@ from control_plane.ports.store import Store, Unit
 from workflow.identifiers import AgentName, ExecutionId, RunId
 from workflow.session import ControlSays
 from workflow.states import moved_execution
+
+log = logging.getLogger("muster.commits")
 
 T = TypeVar("T")
 
@@ -148,7 +151,10 @@ class Commits:
 
     def _tell(self, what: Committed) -> None:
         for listener in self._listeners:
-            listener.committed(what)
+            try:
+                listener.committed(what)
+            except Exception:
+                log.exception("%s did not take a commit", type(listener).__name__)
         if what.executions or what.runs:
             self._signals.publish(*topics(what))
 

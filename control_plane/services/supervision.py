@@ -7,6 +7,7 @@ from control_plane.web. Runs as one task that sleeps until the next deadline.
 from __future__ import annotations
 
 import heapq
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import assert_never
@@ -22,6 +23,8 @@ from workflow.identifiers import SECOND, AgentName, ExecutionId, Instant, RunId
 from workflow.leases import Cause, Lapse, Leases, Terms
 from workflow.session import Withdraw
 from workflow.states import FINAL, ExecutionState
+
+log = logging.getLogger("muster.supervision")
 
 _OPEN = frozenset(ExecutionState) - FINAL
 
@@ -61,11 +64,13 @@ class Supervision:
                 continue
             try:
                 await self._commits.write(lambda draft: self._see_to(draft, held, due))  # noqa: B023
-            except Unavailable as trouble:
+            except Exception as trouble:
+                if not isinstance(trouble, Unavailable):
+                    log.exception("a round of supervision failed")
                 for execution in due:
                     self._await_deadline(execution, self._clock.monotonic())
                 self._lapses += held
-                await self._clock.sleep(trouble.retry_after)
+                await self._clock.sleep(getattr(trouble, "retry_after", 1.0))
 
     # --- what is heard -------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ by the second.
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import replace
 
 from control_plane.ports.clock import Clock
@@ -18,6 +19,8 @@ from control_plane.services.endings import MAX_REASON
 from workflow.identifiers import ExecutionId
 from workflow.routing import Floor, Work
 from workflow.states import ExecutionState
+
+log = logging.getLogger("muster.routing")
 
 SETTLE = 0.2
 """Seconds to wait for things to settle before the first look: most work is placed by then."""
@@ -60,7 +63,9 @@ class Reasons:
             if news:
                 try:
                     await self._commits.write(lambda draft: _write(draft, news))  # noqa: B023
-                except Unavailable:
+                except Exception as trouble:
+                    if not isinstance(trouble, Unavailable):
+                        log.exception("reasons were not written")
                     self._bell.set()
             if len(news) == MOST:
                 self._bell.set()

@@ -8,6 +8,7 @@ and never a double hand-out.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -25,6 +26,8 @@ from workflow.identifiers import SECOND, AgentName, ExecutionId, Instant, RunId
 from workflow.leases import Terms
 from workflow.routing import Decisions, Floor, Placement
 from workflow.states import FINAL, ExecutionState, Verdict
+
+log = logging.getLogger("muster.routing")
 
 RECHECK = 60.0
 """Seconds after which a lost signal is made up for."""
@@ -134,10 +137,12 @@ class Routing:
             now = self._clock.now()
             try:
                 seen = await self._commits.write(lambda draft: self._perform(draft, decisions, now))  # noqa: B023
-            except Unavailable as trouble:
+            except Exception as trouble:
                 for placement in decisions.placements:
                     self._floor.take_back(placement.execution)
-                await self._clock.sleep(trouble.retry_after)
+                if not isinstance(trouble, Unavailable):
+                    log.exception("a round of placing failed")
+                await self._clock.sleep(getattr(trouble, "retry_after", 1.0))
                 continue
             for row in seen:
                 self._note(row)

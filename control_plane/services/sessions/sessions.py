@@ -146,6 +146,7 @@ class Sessions:
             session.end(LinkDown(f"{agent} was silent for longer than {self._terms.lease:g} s"))
 
     def _left(self, session: OpenSession) -> None:
+        self._signals.publish(f"agent/{session.agent}")  # who watches this session sees that it is over
         if self._open.get(session.agent) is not session:
             return
         del self._open[session.agent]
@@ -154,7 +155,6 @@ class Sessions:
         self._supervisor.reschedule()
         if row is not None:
             self._watcher.agent_changed(row, None)
-        self._signals.publish(f"agent/{session.agent}")
 
     async def _watch(self, session: OpenSession) -> None:
         """Follow the agent's grants while its session is open."""

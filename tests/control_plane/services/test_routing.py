@@ -139,3 +139,21 @@ async def test_the_least_loaded_agent_gets_the_next_and_service_flags_are_told()
         offered = await agents[0].heard()
         assert isinstance(offered, Assign)
         assert not offered.service
+
+
+async def test_a_mistake_of_ours_in_one_round_does_not_stop_the_placing() -> None:
+    async with world().running() as w:
+        dev = await w.agent("dev")
+        writing, failures = w.store.write, [RuntimeError("a defect")]
+
+        async def once(work):  # type: ignore[no-untyped-def]
+            waiting = await w.store.read(lambda unit: unit.executions.in_states([S.QUEUED]))
+            if failures and waiting:
+                raise failures.pop()
+            return await writing(work)
+
+        w.store.write = once  # type: ignore[method-assign]
+        run = await w.start()
+        await w.pass_time(2)
+        assert not failures
+        assert (await dev.assigned()).attempt.execution == (await w.only(run)).id

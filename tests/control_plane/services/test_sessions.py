@@ -95,3 +95,16 @@ async def test_a_thousand_agents_sleep() -> None:
             await w.agent(f"a{i}")
         await w.settle(50)
         assert w.clock.sleepers <= 3
+
+
+async def test_sessions_that_are_over_leave_nothing_behind() -> None:
+    async with world().running() as w:
+        dev = await w.enlist("dev")
+        for _ in range(5):
+            session = await dev.connect()
+            clone = await dev.connect()
+            await session.close()
+            await clone.close()
+        await dev.connect()
+        await w.settle()
+        assert len(w.signals._subscribers["agent/dev"]) == 1
