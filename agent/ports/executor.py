@@ -93,6 +93,11 @@ class Executor(Protocol):
         """
         ...
 
+    async def reachable(self, attempt: Attempt) -> str:
+        """Wait until the service that this attempt is answers (where it has a probe) or can be reached; its address.
+        Raises ConductorGone."""
+        ...
+
     async def remove(self, attempt: Attempt) -> None:
         """End the conductor and its steps if they still run, and remove every trace. Also for an unknown attempt."""
         ...

@@ -10,11 +10,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, assert_never
 
 from agent.ports.control import Control, Session
-from agent.ports.executor import CannotLaunch, Executor
+from agent.ports.executor import CannotLaunch, ConductorGone, Executor
 from agent.relay.carrier import Carrier, Finished, Lost, Superseded, telling
 from agent.relay.patience import Patience
 from workflow.identifiers import Attempt, Instant
@@ -40,8 +41,6 @@ from workflow.session import (
 
 log = logging.getLogger("muster.relay")
 
-LOOPBACK: Final = "127.0.0.1"
-"""Where services that are processes of this machine are reached."""
 MOST_HELD: Final = 10_000
 """Attempts that an agent holds at the most, working or not. ``max_concurrent`` is counted by the control plane, which
 knows who waits for its children and lends its slot (docs/adr/0008-slots.md): were it enforced here, one slot would be
@@ -64,6 +63,8 @@ class _Held:
 
     task: asyncio.Task[None] | None = None
     service: bool = False
+    sought: bool = False
+    """Whether its address is being found out."""
     address: ChildAddress | None = None
     lost: AttemptLost | None = None
     told: int | None = None
@@ -240,13 +241,13 @@ class Relay:
 
     def _carry(self, attempt: Attempt, tasks: asyncio.TaskGroup, *, service: bool = False) -> None:
         held = self._held[attempt] = _Held(service=service)
-        held.task = tasks.create_task(self._carried(attempt, held))
+        held.task = tasks.create_task(self._carried(attempt, held, tasks))
 
-    async def _carried(self, attempt: Attempt, held: _Held) -> None:
+    async def _carried(self, attempt: Attempt, held: _Held, tasks: asyncio.TaskGroup) -> None:
         async def saw(record: Record) -> None:
-            if held.service and held.address is None and isinstance(record.entry, StepStarted):
-                held.address = ChildAddress(attempt, LOOPBACK, ready=True)
-                await self._say(held.address)
+            if held.service and not held.sought and isinstance(record.entry, StepStarted):
+                held.sought = True
+                tasks.create_task(self._addressed(attempt, held))
 
         carrier = Carrier(attempt, self._control, self._executor, self._linked.wait, saw)
         match await carrier.carry():
@@ -260,6 +261,12 @@ class Relay:
                 held.task = None
                 held.lost, held.told = AttemptLost(attempt, reason), self._beats
                 await self._say(held.lost)
+
+    async def _addressed(self, attempt: Attempt, held: _Held) -> None:
+        """Tell a service's address once it is ready."""
+        with suppress(ConductorGone, ConnectionError):
+            held.address = ChildAddress(attempt, await self._executor.reachable(attempt), ready=True)
+            await self._say(held.address)
 
     async def _end(self, attempt: Attempt) -> None:
         """End an attempt and clean up after it, known or not."""

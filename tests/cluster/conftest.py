@@ -96,7 +96,7 @@ def _fresh() -> Attempt:
 async def calls_to(path: str) -> Calls:
     """The API server of a kubeconfig's current context."""
     configuration = Configuration()
-    await load_kube_config(config_file=path, client_configuration=configuration)
+    await load_kube_config(config_file=path, client_configuration=configuration)  # type: ignore[no-untyped-call]
     return Calls(ApiClient(configuration))
 
 

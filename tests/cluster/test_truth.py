@@ -136,10 +136,10 @@ async def end_of_the_conductor(bench: ClusterBench, attempt: Attempt) -> None:
 
     from agent.executors.kubernetes.naming import pod_name
 
-    client = WsApiClient(bench.calls.client.configuration)
+    client = WsApiClient(bench.calls.client.configuration)  # type: ignore[no-untyped-call]
     words = [("command", word) for word in ("python3", "-c", "import os; os.kill(1, 2)")]
     query = urlencode([("container", "conductor"), ("stdout", "true"), ("stderr", "true"), *words])
     path = f"{bench.base}/pods/{pod_name(attempt)}/exec?{query}"
     request = await client.param_serialize("GET", path, auth_settings=["BearerToken"])
-    await client.call_api(*request)
-    await client.close()
+    await client.call_api(*request)  # type: ignore[no-untyped-call]
+    await client.close()  # type: ignore[no-untyped-call]

@@ -17,6 +17,10 @@ from workflow.labels import Target
 from workflow.values import Json as Json
 
 
+PROBE = "muster.dev/readiness-probe"
+"""Annotation of a service's plan: when it is ready, as JSON, for an executor that can ask."""
+
+
 @dataclass(frozen=True, slots=True)
 class EnvVar:
     """One environment variable: a text (maybe with templates), or a Kubernetes ``valueFrom`` source."""

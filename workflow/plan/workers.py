@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ from workflow.plan.content import content_parts, transfer
 from workflow.plan.executing import spread
 from workflow.plan.naming import Ids
 from workflow.plan.nodes import (
+    PROBE,
     Container,
     Delay,
     Json,
@@ -96,6 +98,7 @@ class Workers:
         parts: list[Part | Inner] = list(content_parts(config.content, self.statics))
         parts.append(lambda ref: Step(ref, Run(container, config.shell), name=name))
         pod = merged_pod(self.pod, config.pod)
+        probe = config.readiness_probe.dump() if config.readiness_probe is not None else None
         worker = Plan(
             workflow=self.workflow,
             steps=placed(parts, None, _PLAIN),
@@ -104,6 +107,7 @@ class Workers:
             container=container,
             pod=pod,
             pvcs=dict(config.pvcs),
+            annotations={PROBE: json.dumps(probe)} if probe is not None else {},
         )
         policy = self.statics.text(config, "restart_policy")
         return Service(
@@ -112,7 +116,7 @@ class Workers:
             spread=spread(config),
             ready_timeout=self.statics.duration(config, "timeout"),
             restart_on_failure=policy != "Never",
-            readiness_probe=config.readiness_probe.dump() if config.readiness_probe is not None else None,
+            readiness_probe=probe,
             description=config.description or "",
             logs=config.logs or "false",
             transfer=tuple(map(transfer, config.transfer)),

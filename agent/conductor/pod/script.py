@@ -10,8 +10,8 @@ folder. The conductor holds its ends for as long as it lives: when it ends, so d
 | answers | out | ``hello PID DIRECTORY``, ``began PID JOB``, ``ended CODE OOMS JOB``, ``signaled NUMBER`` |
 
 As the first process of its container the gate is beyond every signal of the container's own processes. Its ear, the
-process that takes signals, is not: it is made anew after a step that has killed it (``jobs`` lets the shell see it). OOMS says how many
-processes of the container the kernel has killed for memory so far.
+process that takes signals, is not: it is made anew after a step that has killed it (``jobs`` lets the shell see that).
+OOMS says how many processes of the container the kernel has killed for memory so far.
 """
 
 from __future__ import annotations

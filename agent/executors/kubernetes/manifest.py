@@ -22,7 +22,7 @@ from agent.executors.kubernetes.resources import BadQuantity
 from agent.executors.kubernetes.settings import Settings, Tools
 from agent.executors.kubernetes.sharing import StepContainer, TooManyContainers, step_containers
 from workflow.identifiers import SECOND, Attempt
-from workflow.plan.nodes import Json, Plan, Run, leaves
+from workflow.plan.nodes import PROBE, Json, Plan, Run, leaves
 
 CONDUCTOR = "conductor"
 AGENT_KEY = "agent.pem"
@@ -31,8 +31,6 @@ MAX_SECRET = 1_000_000
 """Bytes that fit into a Secret."""
 LATE = 60
 """Seconds after its deadline at which a pod is ended by the cluster, should its conductor not have done it."""
-PROBE = "muster.dev/readiness-probe"
-"""Annotation of a service's plan: when it is ready."""
 
 _TOOLS = f"{mounts.WORK}/bin"
 _BUSYBOX = f"{_TOOLS}/busybox"

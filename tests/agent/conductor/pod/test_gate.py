@@ -22,6 +22,8 @@ from agent.conductor.pod.script import GATE, PIPES
 from agent.conductor.processes import Process
 from agent.conductor.stage import Failure
 
+LONG = f"9{os.getpid()}"
+"""Seconds for which only processes of these tests sleep."""
 BUSYBOX = shutil.which("busybox") or ""
 pytestmark = pytest.mark.skipif(not BUSYBOX, reason="no busybox on this machine")
 
@@ -139,7 +141,7 @@ async def test_a_step_costs_milliseconds(container: Container) -> None:
 
 
 async def test_a_kill_reaches_all_that_a_step_started(container: Container) -> None:
-    process, console = await container.run("sh", "-c", "sleep 4711 & (trap '' TERM; sleep 4712) & sleep 4713")
+    process, console = await container.run("sh", "-c", f"sleep {LONG}1 & (trap '' TERM; sleep {LONG}2) & sleep {LONG}3")
     await _until(lambda: len(_sleeping()) == 3)
     assert await container.gate.end() == 1
     assert await process.exited == 137
@@ -169,7 +171,7 @@ async def test_a_step_that_kills_everybody_harms_only_itself(container: Containe
 
 
 async def test_a_container_that_ends_fails_its_step_and_comes_back(container: Container) -> None:
-    process, console = await container.run("sleep", "4711")
+    process, console = await container.run("sleep", LONG)
     await _until(lambda: bool(_sleeping()))
     container.kill()
     await _until(lambda: not container.gate._open.is_set())
@@ -194,7 +196,7 @@ async def test_a_container_that_never_comes_fails_in_the_clusters_words(tmp_path
 async def test_when_the_conductor_ends_so_does_everything(container: Container) -> None:
     if not container.first:
         pytest.skip("only a container's first process ends what is left")
-    _, console = await container.run("sleep", "4711")
+    _, console = await container.run("sleep", LONG)
     await _until(lambda: bool(_sleeping()))
     container.gate.close()
     assert container.process is not None
@@ -211,7 +213,7 @@ def _sleeping() -> list[str]:
             words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
         except OSError:
             continue
-        if len(words) > 1 and words[0].endswith(b"sleep") and words[1].startswith(b"471"):
+        if len(words) > 1 and words[0].endswith(b"sleep") and words[1].startswith(LONG.encode()):
             found.append(entry.name)
     return found
 
