@@ -33,6 +33,8 @@ from workflow.journal import Record
 from workflow.plan.encode import BadPlan, from_bytes
 from workflow.session import Assign, Bundle
 
+LOOPBACK = "127.0.0.1"
+"""Where services that are processes of this machine are reached."""
 _DEATH = 10.0  # seconds for which a killed process is waited for
 _NOTING = 10
 
@@ -113,6 +115,9 @@ class ProcessExecutor:
         with suppress(WireError):
             while (record := await asyncio.to_thread(next, records, None)) is not None:
                 yield record
+
+    async def reachable(self, attempt: Attempt) -> str:
+        return LOOPBACK
 
     async def remove(self, attempt: Attempt) -> None:
         folder = self._folders.of(attempt)
