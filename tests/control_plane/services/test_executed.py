@@ -46,7 +46,7 @@ async def test_a_workflow_that_only_executes_others_is_conducted_here() -> None:
         run = await w.house.submission.submit(NewRun(document=EVERYWHERE), ME)
         for agent in (dev, staging):
             await (await agent.assigned()).run()
-        await w.settle()
+        assert (await w.ended(run)).verdict is Verdict.PASSED
         root, *rest = await w.of(run)
         assert root.agent is None
         assert [(row.name, row.agent, row.state) for row in rest] == [
@@ -65,7 +65,7 @@ async def test_a_failed_child_fails_the_workflow_that_executes_it() -> None:
         run = await w.house.submission.submit(NewRun(document=EVERYWHERE), ME)
         await (await dev.assigned()).run()
         await (await dev.assigned()).run(ExecutionState.FAILED)
-        await w.settle()
+        await w.ended(run)
         assert (await w.of(run))[0].state is ExecutionState.FAILED
 
 
@@ -73,7 +73,7 @@ async def test_an_unknown_workflow_is_a_child_that_ended_at_once_in_words() -> N
     async with world().running() as w:
         await w.house.catalog.apply(LINT.replace("NAME", "limt"), "lint.yaml")
         run = await w.house.submission.submit(NewRun(document=EVERYWHERE), ME)
-        await w.settle(400)
+        await w.ended(run)
         root, *rest = await w.of(run)
         assert [row.state for row in rest] == [ExecutionState.ABORTED] * 2
         assert rest[0].reason == "there is no workflow 'lint': did you mean 'limt'?"
@@ -95,6 +95,7 @@ async def test_an_orchestration_survives_a_restart() -> None:
         await dev.connect(other.attempt)
         other.journal = None
         await other.finish()
+        await w.ended(run)
         await w.settle()
         root, *_ = await w.of(run)
         assert root.state is ExecutionState.PASSED
@@ -113,10 +114,9 @@ async def test_a_selector_executes_every_workflow_with_its_labels() -> None:
         done = [await dev.assigned() for _ in range(2)]
         for conduct in done:
             await conduct.run()
-        await w.settle(400)
+        assert (await w.ended(run)).verdict is Verdict.PASSED
         rows = await w.of(run)
         assert {row.workflow for row in rows if row.agent == "dev"} == {"lint", "unit"}
-        assert (await w.run(run)).verdict is Verdict.PASSED
 
 
 async def test_replicate_on_an_executed_workflow_gives_one_copy_an_environment() -> None:
@@ -127,8 +127,7 @@ async def test_replicate_on_an_executed_workflow_gives_one_copy_an_environment()
         run = await w.start(plan("everywhere", Step(ONE, Execute(items))))
         for agent in agents:
             await (await agent.assigned()).run()
-        await w.settle(400)
-        assert (await w.run(run)).verdict is Verdict.PASSED
+        assert (await w.ended(run)).verdict is Verdict.PASSED
 
 
 async def test_canceling_reaches_every_generation() -> None:
@@ -141,11 +140,8 @@ async def test_canceling_reaches_every_generation() -> None:
         await w.house.supervision.cancel(run, "ada")
         assert await child.directive() == Stop(ExecutionState.CANCELED, "canceled by ada")
         await child.finish(ExecutionState.CANCELED)
-        await w.settle(400)
+        assert (await w.ended(run)).verdict is Verdict.CANCELED
         assert {row.state for row in await w.of(run)} == {ExecutionState.CANCELED}
-        stored = await w.store.read(lambda unit: unit.runs.get(run))
-        assert stored is not None
-        assert stored.verdict is Verdict.CANCELED
 
 
 async def test_workflows_that_execute_themselves_end_in_words() -> None:
@@ -158,7 +154,7 @@ async def test_workflows_that_execute_themselves_end_in_words() -> None:
             "l",
         )
         run = await w.house.submission.submit(NewRun(workflow="loop"), ME)
-        await w.settle(4000)
+        await w.ended(run)
         rows = await w.of(run)
         assert len(rows) == 18
         assert "16 deep" in rows[-1].reason

@@ -71,11 +71,13 @@ async def test_an_orchestrated_workflow_waits_for_its_group_too() -> None:
     )
     async with world().running() as w:
         runs = [await w.start(plan("orchestra", *steps, **group(1))) for _ in range(2)]
-        await w.settle(400)
-        assert [(await w.of(run))[0].state for run in runs] == [S.RUNNING, S.QUEUED]
-        await w.pass_time(61)
-        await w.settle(400)
-        assert [(await w.of(run))[0].state for run in runs] == [S.FAILED, S.RUNNING]
+        first, second = [(await w.of(run))[0].id for run in runs]
+        await w.until_state(first, S.RUNNING)
+        await w.until_entry(first, "step_started", "2")  # the delay
+        assert (await w.row(second)).state is S.QUEUED
+        await w.clock.advance(61)
+        assert (await w.ended(runs[0])).verdict is Verdict.FAILED
+        await w.until_state(second, S.RUNNING)
 
 
 async def test_while_the_store_refuses_nothing_is_lost() -> None:

@@ -33,7 +33,7 @@ from workflow.labels import Target
 from workflow.leases import Terms
 from workflow.plan.nodes import Concurrency, Container, Plan, Run, Step
 from workflow.session import Accept, AgentSays, Assign, Bundle, ControlSays, Heartbeat, Hello, LeaseRenewed
-from workflow.states import ExecutionState, StepStatus
+from workflow.states import ExecutionState, StepStatus, Verdict
 
 ME = Actor("ada")
 AT = Instant(5)
@@ -219,6 +219,30 @@ class World:
         """The executions of a run."""
         wanted = run.id if isinstance(run, RunRow) else run
         return list(await self.store.read(lambda unit: unit.executions.of_run(wanted)))
+
+    async def ended(self, run: RunRow | RunId) -> RunRow:
+        """The run once it has its verdict. Waits for signals: planning happens in threads."""
+        wanted = run.id if isinstance(run, RunRow) else run
+        with self.signals.subscribe(f"run/{wanted}") as news:
+            while True:
+                row = await self.store.read(lambda unit: unit.runs.get(wanted))
+                assert row is not None
+                if row.verdict is not Verdict.PENDING:
+                    return row
+                assert await news.wait(30), "the run does not end"
+
+    async def until_state(self, execution: ExecutionId, state: ExecutionState) -> None:
+        """Return once the execution is in ``state``."""
+        with self.signals.subscribe(f"execution/{execution}") as news:
+            while (await self.row(execution)).state is not state:
+                assert await news.wait(30), f"{execution} does not come to {state}"
+
+    async def until_entry(self, execution: ExecutionId, kind: str, ref: str) -> None:
+        """Return once the execution's journal holds such an entry, and what follows from it was done."""
+        with self.signals.subscribe(f"execution/{execution}") as news:
+            while not any(e.kind == kind and e.body.get("ref") == ref for e in await self.entries(execution)):
+                assert await news.wait(30), f"{execution} never came to {kind} {ref}"
+        await self.settle()
 
     async def only(self, run: RunRow) -> ExecutionRow:
         """The only execution of a run."""
