@@ -16,7 +16,6 @@ from workflow.identifiers import StepRef
 from workflow.labels import Target
 from workflow.values import Json as Json
 
-
 PROBE = "muster.dev/readiness-probe"
 """Annotation of a service's plan: when it is ready, as JSON, for an executor that can ask."""
 
