@@ -45,6 +45,11 @@ def unshare(what: New) -> None:
     _checked(_libc.unshare(ctypes.c_int(what)), "unshare")
 
 
+def enter(namespace: int, what: New) -> None:
+    """Go (for PIDS: let the next children go) into the namespace that this descriptor stands for."""
+    _checked(_libc.setns(ctypes.c_int(namespace), ctypes.c_int(what)), "setns")
+
+
 def mount(source: str, target: str, kind: str = "", flags: Mount = Mount.NONE, data: str = "") -> None:
     """mount(2)."""
     arguments = (os.fsencode(source), os.fsencode(target), os.fsencode(kind), ctypes.c_ulong(flags), os.fsencode(data))

@@ -26,7 +26,7 @@ from agent.conductor.processes import Processes
 from agent.conductor.server import BUFFER, Server
 from agent.conductor.stage import Surroundings
 from agent.conductor.terms import BUNDLE, JOURNAL, LOCK, SOCKET, WORKSPACE, Terms
-from agent.conductor.workspace import Isolation, Layout, Workspace, prepare
+from agent.conductor.workspace import Isolation, Layout, Workspace
 from agent.ports.conductor import ContainerGone, SecretValues
 from workflow.journal import AttemptFinished, AttemptStarted, Directive, Stop
 from workflow.plan.encode import BadPlan, from_bytes
@@ -38,17 +38,17 @@ _LAST_WORDS = 60
 """Seconds that an execution has to end once nobody came for it."""
 
 
-def conduct(terms: Terms, ready: Callable[[], None]) -> None:
+async def conduct(terms: Terms, ready: Callable[[], None]) -> None:
     """Run the conductor to its end. ``ready`` is called once it can be connected to. The calling process is the
     conductor's own."""
     folder = Path(terms.folder)
-    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
     fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     listening = _listen(folder)
     ready()
     if terms.isolation is Isolation.PATHS:
         linux.adopt_orphans()
-    asyncio.run(_conducted(terms, folder, listening))
+    await _conducted(terms, folder, listening)
 
 
 def _listen(folder: Path) -> socket.socket:
@@ -99,10 +99,9 @@ async def _executed(terms: Terms, bundle: Bundle, parts: _Parts) -> None:
         await parts.journal.write(AttemptFinished(now(), ExecutionState.ABORTED, str(problem)))
         return
     layout = Layout(Path(terms.folder) / WORKSPACE, private_names(plan), terms.keep, terms.hide)
-    prepare(layout)
     processes = Processes(alone=terms.isolation is Isolation.NAMESPACES)
     try:
-        place = Workspace(layout, terms.isolation, processes, terms.why)
+        place = await Workspace.made(layout, terms.isolation, processes, terms.why)
     except OSError as problem:
         words = f"the workspace could not be made: {problem.strerror}"
         await parts.journal.write(AttemptFinished(now(), ExecutionState.ABORTED, words))

@@ -78,6 +78,10 @@ class Server:
                 await self._replace(_Line(reader, writer), acknowledged)
         except (ConnectionError, WireError, TimeoutError):
             return
+        except asyncio.CancelledError:
+            if self._present is not None and self._present is asyncio.current_task():
+                raise
+            return  # a newer connection ended this one
         finally:
             writer.close()
 

@@ -12,7 +12,7 @@ BUNDLE = "bundle"
 TERMS = "terms"
 JOURNAL = "journal"
 SOCKET = "socket"
-LOCK = "lock"
+LOCK = TERMS
 WORKSPACE = "workspace"
 """Names inside an attempt's folder."""
 

@@ -122,15 +122,21 @@ class Workspace:
     """The place (agent.conductor.place.Place) on this machine."""
 
     def __init__(self, layout: Layout, isolation: Isolation, processes: Processes, why: str = "") -> None:
-        """``layout`` is prepared. Enters the namespaces at once; raises OSError where that fails."""
+        """``why`` there are no namespaces, where there are none. ``made`` is how one is had."""
         self._layout = layout
         self._isolation = isolation
         self._processes = processes
         self._why = why
         self._thread = ThreadPoolExecutor(1, "workspace")
-        self._rewritten = re.compile(f"{_BEFORE}/({'|'.join(map(re.escape, layout.private))}){_AFTER}")
+
+    @classmethod
+    async def made(cls, layout: Layout, isolation: Isolation, processes: Processes, why: str = "") -> Workspace:
+        """A workspace, its directories made and its namespaces entered. Raises OSError where that fails."""
+        workspace = cls(layout, isolation, processes, why)
+        await workspace.work(lambda: prepare(layout))
         if isolation is Isolation.NAMESPACES:
-            self._thread.submit(enter, layout).result()
+            await workspace.work(lambda: enter(layout))
+        return workspace
 
     @property
     def notice(self) -> str:
@@ -164,7 +170,9 @@ class Workspace:
     def spelt(self, text: str) -> str:
         if self._isolation is Isolation.NAMESPACES:
             return text
-        return self._rewritten.sub(lambda found: str(self._layout.own(found.group(1))), text)
+        names = "|".join(map(re.escape, self._layout.private))
+        pattern = f"{_BEFORE}/({names}){_AFTER}"
+        return re.sub(pattern, lambda found: str(self._layout.own(found.group(1))), text)
 
     def owns(self, path: Path) -> bool:
         roots: Iterable[Path] = map(self.inside, (f"/{name}" for name in self._layout.private))

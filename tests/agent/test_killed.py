@@ -65,7 +65,7 @@ async def test_an_agent_killed_again_and_again_loses_and_doubles_no_line(state: 
         while not (data / f"go{ROUNDS - 1}").exists():
             assert await asyncio.wait_for(program.stdout.readline(), 30)
         await asyncio.to_thread((data / f"go{turn}").write_text, "on\n")
-        for _ in range(turn % 3):
+        for _ in range(turn % 2):
             assert await asyncio.wait_for(program.stdout.readline(), 30)
         program.kill()
         await program.wait()

@@ -88,6 +88,8 @@ class ProcessExecutor:
             self._write(folder, assign.bundle)
             await self._nursery.launch(folder)
         except (NotBorn, OSError) as problem:
+            if holder(folder) is not None:
+                return  # it is there, and whoever was to say so is not
             await self.remove(assign.bundle.attempt)
             raise CannotLaunch(f"the conductor could not be started: {problem}", final=False) from None
 
@@ -189,12 +191,10 @@ def _terms(folder: Path) -> Terms | None:
 
 
 def _put(path: Path, data: bytes) -> None:
-    """A whole file or none, for nobody else to read."""
-    fresh = path.with_name(f"{path.name}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    """A file for nobody else to read. Half of one does no harm: nobody reads it before the conductor is launched."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
-    fresh.rename(path)
 
 
 async def _kill(pid: int, still: Callable[[], int | None]) -> None:

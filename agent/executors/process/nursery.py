@@ -25,6 +25,10 @@ class NotBorn(Exception):
     """There is no conductor. The sentence says why; trying again may help."""
 
 
+class _ZygoteDied(NotBorn):
+    """Before it answered; another one may."""
+
+
 class Nursery:
     """One zygote at a time."""
 
@@ -32,6 +36,7 @@ class Nursery:
         self._asked = asked
         self._process: asyncio.subprocess.Process | None = None
         self._said: socket.socket | None = None
+        self._alive = -1
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._starting = asyncio.Lock()
         self.isolation = Isolation.PATHS
@@ -48,6 +53,12 @@ class Nursery:
 
     async def launch(self, folder: Path) -> None:
         """A conductor for the folder; returns when it can be connected to. Raises ``NotBorn``."""
+        try:
+            await self._launched(folder)
+        except _ZygoteDied:
+            await self._launched(folder)
+
+    async def _launched(self, folder: Path) -> None:
         await self.ready()
         assert self._said is not None
         born: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -88,6 +99,8 @@ class Nursery:
         self.isolation, self.why = Isolation(words["isolation"]), words["why"]
         self._said = ours
         loop.add_reader(ours.fileno(), self._hear)
+        self._alive = os.pidfd_open(self._process.pid)  # its socket tells too late: conductors to be hold it too
+        loop.add_reader(self._alive, self._lost, "the process that starts conductors died")
 
     def _hear(self) -> None:
         assert self._said is not None
@@ -109,9 +122,12 @@ class Nursery:
 
     def _lost(self, why: str) -> None:
         if self._said is not None:
-            asyncio.get_running_loop().remove_reader(self._said.fileno())
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._said.fileno())
+            loop.remove_reader(self._alive)
             self._said.close()
+            os.close(self._alive)
             self._said = None
         for born in self._waiting.values():
             if not born.done():
-                born.set_exception(NotBorn(why))
+                born.set_exception(_ZygoteDied(why))
