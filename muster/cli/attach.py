@@ -1,6 +1,6 @@
 """Watching a run to its end: lines as they come, then the comparison and the verdict.
 
-Called by ``muster run`` and ``muster logs --follow`` of a run. Ctrl-C detaches; the run goes on.
+Called by ``muster run``. Ctrl-C detaches; the run goes on.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from rich.console import Console
 from rich.text import Text
 
 from muster.cli.board import Board
-from muster.cli.outcome import INTERRUPTED, err, out_console
+from muster.cli.outcome import CUT_OFF, INTERRUPTED, err, give_up_output, out_console, show
 from muster.cli.screen import screen_for
 from muster.cli.tables import comparison_tables
 from muster.cli.words import MARKS, STYLES, duration
 from muster.client import Muster
 from workflow.comparison import Comparison
 from workflow.states import Verdict
+from workflow.terminal import neutralised
 from workflow.views import RunEnded, RunView
 
 
@@ -39,15 +40,20 @@ async def attach(client: Muster, run: RunView, output: Output) -> int:
     try:
         ended = await _follow(client, run, progress)
     except (KeyboardInterrupt, asyncio.CancelledError):
-        err.print(
-            Text(
-                f"\ndetached; the run goes on. See it: muster logs {run.name} --follow   "
-                f"End it: muster cancel {run.name}"
-            )
-        )
+        _detached(run)
         return INTERRUPTED
+    except BrokenPipeError:
+        give_up_output()
+        _detached(run)
+        return CUT_OFF
     await _print_end(client, ended, output, out)
     return ended.exit_code
+
+
+def _detached(run: RunView) -> None:
+    err.print(
+        Text(f"\ndetached; the run goes on. See it: muster logs {run.name} --follow   End it: muster cancel {run.name}")
+    )
 
 
 async def _follow(client: Muster, run: RunView, console: Console) -> RunView:
@@ -55,8 +61,7 @@ async def _follow(client: Muster, run: RunView, console: Console) -> RunView:
     with screen_for(console, board) as screen:
         async with aclosing(client.watch(run.id)) as events:
             async for event in events:
-                for line in board.hear(event):
-                    screen.show(line)
+                screen.show(list(board.hear(event)))
                 if isinstance(event, RunEnded):
                     return event.run
     return await client.run(run.id)
@@ -77,12 +82,12 @@ async def print_summary(client: Muster, run: RunView, comparison: Comparison, ou
     """The comparison of the environments, why it failed, the verdict."""
     for table in comparison_tables(comparison, out.is_terminal):
         out.print()
-        out.print(table)
+        show(out, table)
     if run.verdict is not Verdict.PASSED:
         explanation = await client.why(run.id)
         out.print()
         for sentence in explanation.sentences:
-            out.print(Text(sentence), soft_wrap=True)
+            out.print(Text(neutralised(sentence)), soft_wrap=True)
     out.print()
     line = Text(f"{MARKS.get(run.verdict, '')} {run.verdict}", style=f"bold {STYLES.get(run.verdict, '')}")
     line.append(f"  {run.name}", style="bold").append(f"  {duration(run.duration_ms)}", style="dim")

@@ -6,11 +6,13 @@ muster.cli.screen shows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from workflow.journal import Stream
+from muster.cli.words import duration
+from workflow.journal import ChildKind, Stream
 from workflow.views import (
     ExecutionChanged,
     ExecutionView,
@@ -24,6 +26,7 @@ from workflow.views import (
     WatchEvent,
 )
 
+_AT_STEP = re.compile(r"step ([0-9.]+)\b")
 MAX_LINE = 16 * 1024
 """Characters of one shown line; a longer one is broken."""
 
@@ -93,14 +96,13 @@ class Board:
             return
         if execution.state == "assigned":
             return
-        tail = f": {execution.reason}" if execution.reason else ""
-        taken = f" ({_seconds(execution.duration_ms)})" if execution.state.final and execution.duration_ms else ""
-        place = f" on {execution.agent}" if execution.state == "running" and execution.agent else ""
+        taken = f" ({duration(execution.duration_ms)})" if execution.state.final and execution.duration_ms else ""
+        place = f" on {execution.agent}" if execution.state == "running" and not _is_worker(execution) else ""
         yield Line(
             LineKind.STATE,
             self.where(execution),
             self.title(execution),
-            f"{execution.state}{place}{taken}{tail}",
+            f"{execution.state}{place}{taken}{self._because(execution)}",
             execution.state,
         )
 
@@ -111,12 +113,14 @@ class Board:
         if not step.status.final or (before is not None and before.status.final):
             return
         yield from self._flush(execution_id, step.ref)
-        if self._told_by_its_parent(execution_id, step) or (step.hidden and step.status.good):
+        if self._told_otherwise(execution_id, step):
             return
         code = f"exit code {step.exit_code}" if step.exit_code and str(step.exit_code) not in step.reason else ""
-        details = [part for part in (_seconds(step.duration_ms), code, step.reason) if part]
+        details = [part for part in (duration(step.duration_ms), code, step.reason) if part]
         tail = f" ({', '.join(details)})" if details else ""
-        yield Line(LineKind.STEP, self._where(execution_id), step.title, f"{step.status}{tail}", step.status)
+        optional = " (optional)" if step.optional and not step.status.good else ""
+        what = self._label(execution_id, step)
+        yield Line(LineKind.STEP, self._where(execution_id), what, f"{step.status}{tail}{optional}", step.status)
 
     def _log(self, log: LogView) -> Iterator[Line]:
         key = (log.execution, log.ref, log.stream)
@@ -136,7 +140,8 @@ class Board:
     def _line(self, key: tuple[str, str, Stream], text: str) -> Line:
         execution, ref, stream = key
         step = self._visible(execution, ref)
-        return Line(LineKind.LOG, self._where(execution), step.title if step else ref, text.rstrip("\r"), stream=stream)
+        what = self._label(execution, step) if step else ref
+        return Line(LineKind.LOG, self._where(execution), what, text.rstrip("\r"), stream=stream)
 
     def _visible(self, execution: str, ref: str) -> StepView | None:
         """The step that the user wrote: the operation itself, or the step around it."""
@@ -145,8 +150,29 @@ class Board:
             return self._visible(execution, ref.rpartition(".")[0]) or step
         return step
 
-    def _told_by_its_parent(self, execution: str, step: StepView) -> bool:
-        return step.hidden and self._visible(execution, step.ref) is not step
+    def _told_otherwise(self, execution: str, step: StepView) -> bool:
+        """Whether its end is that of the step around it, or of its worker, or nobody's matter."""
+        if step.hidden and (step.status.good or self._visible(execution, step.ref) is not step):
+            return True
+        owner = self.executions.get(execution)
+        return owner is not None and _is_worker(owner) and not step.id
+
+    def _label(self, execution: str, step: StepView) -> str:
+        """A step's name in a line. A worker's step without a name of its own is called as the worker is."""
+        owner = self.executions.get(execution)
+        if owner is None or not _is_worker(owner):
+            return step.title
+        if not step.id:
+            return self.title(owner)
+        return f"{owner.description} / {step.title}" if owner.description else step.title
+
+    def _because(self, execution: ExecutionView) -> str:
+        """Why it stands so, as far as no line above has said it."""
+        found = _AT_STEP.match(execution.reason) if execution.state.final else None
+        step = self._steps.get((execution.id, found[1])) if found else None
+        if step is not None and step.status.final and not self._told_otherwise(execution.id, step):
+            return f" at {step.title}"
+        return f": {execution.reason}" if execution.reason else ""
 
     def _where(self, execution_id: str) -> str:
         execution = self.executions.get(execution_id)
@@ -154,15 +180,22 @@ class Board:
 
     def where(self, execution: ExecutionView) -> str:
         """The environment, else the agent; a worker's number behind it."""
-        number = f"[{execution.place.index}]" if execution.place and execution.place.kind != "workflow" else ""
+        number = f"[{execution.place.index}]" if execution.place and _is_worker(execution) else ""
         if execution.orchestrated:
             return "all"
         return f"{execution.where or '-'}{number}"
 
     def title(self, execution: ExecutionView) -> str:
-        """What an execution is called in a line."""
-        return execution.description or execution.workflow
+        """What an execution is called in a line: what its workflow says, else the step that it works for, else its
+        workflow."""
+        place = execution.place
+        step = self._steps.get((place.parent, place.ref)) if place and _is_worker(execution) else None
+        return execution.description or (step.title if step else "") or execution.workflow
+
+    def rest(self) -> Iterator[Line]:
+        """The lines that are not complete, at the end."""
+        yield from self._flush(None)
 
 
-def _seconds(milliseconds: float | None) -> str:
-    return f"{milliseconds / 1000:.2f} s" if milliseconds is not None else ""
+def _is_worker(execution: ExecutionView) -> bool:
+    return execution.place is not None and execution.place.kind is not ChildKind.WORKFLOW

@@ -1,7 +1,8 @@
 """How a command ends: its exit code, and one clear sentence where something went wrong. Never a traceback.
 
-Called by every command through ``runs``. Exit codes: 0 passed, 1 failed, 2 invalid input or usage, 3 aborted,
-cancelled, lost or unreachable; 130 where a person pressed Ctrl-C.
+``runs`` performs a command's work, ``sentences`` stands around every command (muster.cli.app). Exit codes: 0 passed,
+1 failed, 2 invalid input or usage, 3 aborted, cancelled, lost or unreachable; 130 where a person pressed Ctrl-C, 141
+where the reader of standard output went away before the verdict was known.
 """
 
 from __future__ import annotations
@@ -9,32 +10,53 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from muster.client import ClientError, InvalidInput
 from muster.local import NotRunning, StartFailed
 from workflow.problems import InvalidDocument, Problem
+from workflow.terminal import one_line
 from workflow.views import ProblemView
 
 INVALID = 2
 BROKEN = 3
 INTERRUPTED = 130
+CUT_OFF = 141
 
 UNBOUND = 1000
 """Columns of standard output where no person looks: tables are never folded or cut for a program."""
 
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class _Console(Console):
+    """A console that tells its command when its reader went away."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+err = _Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def out_console() -> Console:
     """Standard output: as wide as the terminal, or as wide as it needs to be."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=UNBOUND)
+    console = _Console(highlight=False)
+    return console if console.is_terminal else _Console(highlight=False, width=UNBOUND)
+
+
+def show(out: Console, table: RenderableType) -> None:
+    """Print a table; without blanks at the ends of its lines where no person looks."""
+    if out.is_terminal:
+        out.print(table)
+        return
+    with out.capture() as captured:
+        out.print(table)
+    out.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 class Usage(Exception):
@@ -52,13 +74,29 @@ def fail(sentence: str, hint: str = "", *, code: int = INVALID) -> NoReturn:
 
 def runs(work: Coroutine[Any, Any, int | None]) -> None:
     """Run a command's work to its end and exit with what it returns; every known failure becomes a sentence."""
-    try:
+    with sentences():
         code = asyncio.run(work)
+        sys.stdout.flush()
+        raise typer.Exit(code or 0)
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Whatever fails within becomes a sentence and an exit code."""
+    try:
+        yield
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     except BaseException as error:  # noqa: BLE001 - the last place: whatever it is, a person reads a sentence
         _explain(_single(error))
-    raise typer.Exit(code or 0)
+
+
+def give_up_output() -> None:
+    """Nobody reads standard output any more, or it takes no more: what is still to be written goes nowhere."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _single(error: BaseException) -> BaseException:
@@ -70,8 +108,10 @@ def _single(error: BaseException) -> BaseException:
 
 def _explain(error: BaseException) -> NoReturn:
     match error:
-        case typer.Exit() | SystemExit() | KeyboardInterrupt():
+        case typer.Exit() | typer.Abort() | SystemExit():
             raise error
+        case _ if type(error).__module__.startswith(("typer", "click")):
+            raise error  # the words of the command line do not fit, which typer shows
         case InvalidInput():
             show_problems(error.problems)
             fail(str(error), code=INVALID)
@@ -86,21 +126,31 @@ def _explain(error: BaseException) -> NoReturn:
             fail(str(error), code=INVALID)
         case StartFailed():
             fail(str(error), code=BROKEN)
-        case BrokenPipeError():
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0)
-        case FileNotFoundError() | PermissionError() | IsADirectoryError() | NotADirectoryError() | FileExistsError():
-            fail(f"{error.filename or error}: {error.strerror or 'not possible'}", code=INVALID)
         case OSError():
-            fail(error.strerror or str(error), code=BROKEN)
+            _system(error)
         case _ if os.environ.get("MUSTER_DEBUG"):
             raise error
         case _:
             fail(
-                f"muster met something that it did not expect ({type(error).__name__}: {error})",
+                f"muster met something that it did not expect ({type(error).__name__}: {one_line(str(error), 300)})",
                 "this is a bug in muster: please report it; MUSTER_DEBUG=1 shows where it happened",
                 code=BROKEN,
             )
+
+
+def _system(error: OSError) -> NoReturn:
+    """What the operating system refused."""
+    match error:
+        case BrokenPipeError():
+            give_up_output()
+            raise typer.Exit(0)
+        case FileNotFoundError() | PermissionError() | IsADirectoryError() | NotADirectoryError() | FileExistsError():
+            fail(f"{error.filename or error}: {error.strerror or 'not possible'}", code=INVALID)
+        case _ if error.filename is not None:
+            fail(f"{error.filename}: {error.strerror}", code=BROKEN)
+        case _:
+            give_up_output()
+            fail(error.strerror or str(error), "the output is not complete", code=BROKEN)
 
 
 def show_problems(problems: Sequence[Problem] | Sequence[ProblemView]) -> None:
@@ -110,7 +160,7 @@ def show_problems(problems: Sequence[Problem] | Sequence[ProblemView]) -> None:
         severity = str(problem.severity)
         line = Text(f"{place}: ", style="bold")
         line.append(f"{severity}: ", style="red" if severity == "error" else "yellow")
-        line.append(problem.message)
+        line.append(one_line(problem.message))
         if problem.hint:
             line.append(f" ({problem.hint})", style="dim")
         err.print(line)

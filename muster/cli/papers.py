@@ -6,22 +6,16 @@ than the language's limit of bytes in memory for each file.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from pathlib import Path
 
-from muster.cli.catalog import MAX_FILES, SUFFIXES
-from muster.cli.outcome import Usage
+from muster.cli.documents import contents
 from workflow.model import Resource, Workflow, WorkflowExecution, WorkflowTemplate, examine_documents
 from workflow.plan.build import build
 from workflow.plan.nodes import Json, Plan
 from workflow.problems import Position, Problem, Severity, errors
 from workflow.resolve import canonical_name, resolve
-from workflow.source import MAX_BYTES
-
-STDIN = "<stdin>"
 
 
 @dataclass
@@ -92,47 +86,3 @@ def _repeated(document: Resource, firsts: dict[tuple[str, str], Position]) -> li
         return []  # within a file the parser says so
     message = f"{document.kind} {document.name!r} is defined in {first} too; the one applied last wins"
     return [Problem("duplicate-document", message, at, Severity.WARNING, path=("metadata", "name"))]
-
-
-def contents(names: Sequence[str]) -> Iterator[tuple[str, bytes | Problem]]:
-    """The bytes of every file meant, one at a time, folders opened in order of their paths; or why a file cannot be
-    read. Usage where there is no such file, none in a folder, or too many."""
-    count = 0
-    for name in names:
-        for file in [name] if name == "-" else _files(name):
-            count += 1
-            if count > MAX_FILES:
-                raise Usage(f"these are too many files at once; at most {MAX_FILES}")
-            yield (STDIN if file == "-" else str(file)), _content(file)
-
-
-def _files(name: str) -> Sequence[Path]:
-    path = Path(name)
-    try:
-        if not path.is_dir():
-            if not path.exists():
-                raise Usage(f"there is no file {name}")
-            return [path]
-        found: list[Path] = []
-        for each in path.rglob("*"):
-            if each.suffix in SUFFIXES and each.is_file():
-                found.append(each)
-            if len(found) > MAX_FILES:
-                raise Usage(f"{name} holds more than {MAX_FILES} files, which is too many at once")
-    except (OSError, ValueError) as error:
-        raise Usage(f"{name[:200]!r} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    if not found:
-        raise Usage(f"there is no .yaml, .yml or .json file in {name}")
-    return sorted(found)
-
-
-def _content(file: Path | str) -> bytes | Problem:
-    """At most one byte more than a document may have, so that the reader can say that it is too large."""
-    try:
-        if file == "-":
-            return sys.stdin.buffer.read(MAX_BYTES + 1)
-        with Path(file).open("rb") as stream:
-            return stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        message = f"it cannot be read: {error.strerror or error}"
-        return Problem("unreadable", message, Position(str(file)))

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from muster.cli.attach import Output, attach, print_json
+from muster.cli.documents import STDIN, SUFFIXES, content_of, text
 from muster.cli.outcome import Usage, err, out_console, runs
 from muster.cli.where import State, Url, muster
 from muster.cli.words import choices, pairs
+from workflow.problems import InvalidDocument, Problem
+from workflow.terminal import one_line
 from workflow.views import NewRun
-
-MAX_DOCUMENT = 1024 * 1024
-"""Bytes of a document that is read from a file or standard input; the server refuses more anyway."""
 
 
 def register(app: typer.Typer) -> None:
@@ -104,31 +104,26 @@ async def _run(
             if output is Output.JSON:
                 print_json(out, started.model_dump(mode="json"))
             else:
-                out.print(started.name)
+                out.print(Text(one_line(started.name)), soft_wrap=True)
             return 0
         return await attach(client, started, output)
 
 
 def _source(workflow: str) -> dict[str, Any]:
-    """What the argument means: standard input, a file, or a name."""
-    if workflow == "-":
-        return {"document": _text(sys.stdin.buffer.read(MAX_DOCUMENT + 1), "<stdin>"), "file": "<stdin>"}
+    """What the argument means: standard input, a file, or a name. InvalidDocument where a file cannot be read."""
     path = Path(workflow)
-    if path.is_file():
-        with path.open("rb") as file:
-            return {"document": _text(file.read(MAX_DOCUMENT + 1), workflow), "file": workflow}
-    if path.suffix in {".yaml", ".yml", ".json"}:
+    looks_like_a_file = path.suffix in SUFFIXES or "/" in workflow
+    if workflow != "-" and not (looks_like_a_file or path.is_file()):
+        return {"workflow": workflow}
+    if path.is_dir():
+        raise Usage(f"{workflow} is a folder: `muster apply -f {workflow}`, then run one of its workflows by name")
+    if workflow != "-" and not path.exists():
         raise Usage(f"there is no file {workflow}")
-    return {"workflow": workflow}
-
-
-def _text(data: bytes, name: str) -> str:
-    if len(data) > MAX_DOCUMENT:
-        raise Usage(f"{name} is larger than {MAX_DOCUMENT // 1024 // 1024} MiB, the most that a document may have")
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise Usage(f"{name} is not UTF-8 text: byte {error.start} is {data[error.start]:#04x}") from error
+    name = STDIN if workflow == "-" else workflow
+    document = text(content_of(workflow if workflow == "-" else path), name)
+    if isinstance(document, Problem):
+        raise InvalidDocument([document])
+    return {"document": document, "file": name}
 
 
 def _target(match: list[str], exclude: list[str], replicate: list[str]) -> dict[str, Any] | None:
@@ -160,6 +155,9 @@ def resume(run: Name, url: Url = None, state: State = None) -> None:
     runs(_steer("resume", run, url, state))
 
 
+_STEERED = {"cancel": "it is being ended", "pause": "no further step starts", "resume": "it goes on"}
+
+
 async def _steer(what: str, run: str, url: str | None, state: Path | None) -> int:
     async with muster(url, state) as client:
         match what:
@@ -169,5 +167,5 @@ async def _steer(what: str, run: str, url: str | None, state: Path | None) -> in
                 view = await client.pause(run)
             case _:
                 view = await client.resume(run)
-        err.print(f"{view.name}: {what} was accepted; the run is {view.verdict}")
+        err.print(Text(f"{view.name}: {_STEERED[what]}; the run is {view.verdict}"))
     return 0

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from muster.cli.outcome import Usage, err, fail, runs
 from muster.cli.where import State, local
 from muster.local import LocalState, LocalSystem, StartFailed
 from muster.local.system import LocalAgent, forget
+from workflow.identifiers import agent_name
 
 DEFAULT_AGENTS = "dev,staging,prod"
 
@@ -44,10 +46,11 @@ def up(
     state: State = None,
 ) -> None:
     """Start a control plane and agents on this machine, and keep them running."""
+    wanted = _agents(agents, environments, max_concurrent)
     if detach:
         _detach(local(state), agents, environments, max_concurrent)
         return
-    runs(_up(local(state), _agents(agents, environments, max_concurrent)))
+    runs(_up(local(state), wanted))
 
 
 def _agents(names: str, environments: Path | None, max_concurrent: int | None) -> tuple[LocalAgent, ...]:
@@ -56,6 +59,11 @@ def _agents(names: str, environments: Path | None, max_concurrent: int | None) -
         raise Usage(f"--agents names an environment twice: {names}")
     if environments is not None and not environments.is_dir():
         raise Usage(f"--environments: there is no folder {environments}")
+    for name in wanted:
+        try:
+            agent_name(f"{name}-runner")
+        except ValueError:
+            raise Usage(f"--agents: {name!r} is no name; use letters a-z, digits and hyphens") from None
     return tuple(
         LocalAgent(
             name=f"{name}-runner",
@@ -81,6 +89,8 @@ async def _up(state: LocalState, agents: tuple[LocalAgent, ...]) -> int:
         system = await LocalSystem.start(state, agents, _say)
         try:
             state.announce(system.endpoint)
+            token = state.control_plane / "token"
+            _say(f"dashboard: {system.endpoint.url} (log in with the token in {token})")
             _say("muster is up. Try: muster run FILE   End it with Ctrl-C or `muster down`.")
             await _until(stop, system)
         finally:
@@ -123,12 +133,16 @@ def _detach(state: LocalState, agents: str, environments: Path | None, max_concu
         if line.startswith("muster is up"):
             return
     process.wait()
+    fail(_last_error(state), f"see {state.directory / 'logs'}", code=process.returncode or 3)
+
+
+def _last_error(state: LocalState) -> str:
+    """What the program in the background said last, from its error on."""
     said = state.log("up").read_text(errors="replace").strip().splitlines()
-    fail(
-        said[-1].removeprefix("error: ") if said else "muster did not come up",
-        f"see {state.directory / 'logs'}",
-        code=process.returncode or 3,
-    )
+    begins = [number for number, line in enumerate(said) if line.startswith("error: ")]
+    if not begins:
+        return said[-1] if said else "muster did not come up"
+    return "\n".join(said[begins[-1] :]).removeprefix("error: ")
 
 
 def down(
@@ -139,7 +153,7 @@ def down(
     place = local(state)
     pid = place.supervisor()
     if pid is None:
-        err.print(f"nothing runs on {place.directory}")
+        err.print(Text(f"nothing runs on {place.directory}"))
     else:
         _end(pid)
         err.print("muster is down")

@@ -21,6 +21,11 @@ def status(text: str) -> Text:
     return Text(f"{MARKS.get(text, '·')} {text}", style=STYLES.get(text, ""))
 
 
+def text(value: str | None, style: str = "") -> Text:
+    """Whatever somebody named, harmless, on one line, and never read as markup."""
+    return Text(one_line(value or "", 500), style=style)
+
+
 def plain(*columns: str) -> Table:
     """A table without lines, as ``kubectl get`` prints it."""
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
@@ -35,33 +40,42 @@ def comparison_tables(comparison: Comparison, rich_lines: bool) -> list[Table]:
 
 
 def _comparison(table: ComparisonTable, rich_lines: bool) -> Table:
+    verdicts = [column.state for column in table.columns]
+    marked = len(set(verdicts)) > 1 or bool(table.differences)
     drawn = Table(
-        title=Text(table.workflow, style="bold"),
+        title=text(table.workflow, "bold"),
         title_justify="left",
         box=box.SIMPLE_HEAD if rich_lines else box.ASCII2,
         header_style="bold",
     )
     drawn.add_column("step / test")
     for column in table.columns:
-        drawn.add_column(Text(one_line(column.title)))
-    drawn.add_column("")
-    for row in table.rows:
-        mark = Text("◄ differs", style="bold yellow") if row.differs else Text("")
-        drawn.add_row(_name(row), *(_cell(cell) for cell in row.cells), mark)
-    drawn.add_section()
-    verdicts = [column.state for column in table.columns]
+        drawn.add_column(text(column.title), no_wrap=True)
+    if marked:
+        drawn.add_column("", no_wrap=True)
+    tests = [row for row in table.rows if row.kind == "test"]
+    for rows in ([row for row in table.rows if row.kind == "step"], tests):
+        for row in rows:
+            drawn.add_row(_name(row), *(_cell(cell) for cell in row.cells), *_mark(row.differs, marked))
+        if rows:
+            drawn.add_section()
     drawn.add_row(
         Text("verdict", style="bold"),
         *(status(state) for state in verdicts),
-        Text("◄ differs", style="bold yellow") if len(set(verdicts)) > 1 else Text(""),
+        *_mark(len(set(verdicts)) > 1, marked),
     )
     return drawn
+
+
+def _mark(differs: bool, shown: bool) -> list[Text]:
+    """The last column, where the table has one."""
+    return [Text("◄ differs", style="bold yellow") if differs else Text("")] if shown else []
 
 
 def _name(row: Row) -> Text:
     indent = "  " * row.depth
     if row.kind == "test":
-        return Text(f"{indent}  {one_line(row.name)}", style="dim" if not row.differs else "")
+        return Text(f"{indent}{one_line(row.name)}", style="bold" if row.differs else "")
     return Text(f"{indent}{one_line(row.name)}")
 
 
@@ -76,12 +90,12 @@ def runs_table(runs: Sequence[RunView], now: datetime) -> Table:
     table = plain("NAME", "VERDICT", "ENVIRONMENTS", "STARTED", "TOOK", "BY")
     for run in runs:
         table.add_row(
-            run.name,
+            text(run.name),
             status(run.verdict),
-            ", ".join(run.environments),
+            text(", ".join(run.environments)),
             ago(run.created_at, now),
             duration(run.duration_ms),
-            run.actor,
+            text(run.actor),
         )
     return table
 
@@ -91,13 +105,13 @@ def executions_table(executions: Sequence[ExecutionView]) -> Table:
     table = plain("ID", "WORKFLOW", "WHERE", "STATE", "ATTEMPT", "TOOK", "REASON")
     for execution in executions:
         table.add_row(
-            execution.id,
-            execution.workflow,
-            execution.where or "-",
+            text(execution.id),
+            text(execution.workflow),
+            text(execution.where or "-"),
             status(execution.state),
             str(execution.attempt or "-"),
             duration(execution.duration_ms),
-            execution.reason,
+            text(execution.reason),
         )
     return table
 
@@ -107,18 +121,17 @@ def run_tree(run: RunView) -> Table:
     table = plain("EXECUTION / STEP", "WHERE", "STATE", "TOOK", "REASON")
     for execution in run.executions:
         table.add_row(
-            Text(execution.workflow, style="bold").append(f"  {execution.id}", style="dim"),
-            execution.where or "-",
+            text(execution.workflow, "bold").append(f"  {one_line(execution.id)}", style="dim"),
+            text(execution.where or "-"),
             status(execution.state),
             duration(execution.duration_ms),
-            execution.reason,
+            text(execution.reason),
         )
         for step in execution.steps:
-            if step.hidden and step.status.good:
-                continue
-            table.add_row(
-                "  " * (step.depth + 1) + step.title, "", status(step.status), duration(step.duration_ms), step.reason
-            )
+            if step.hidden and (step.status.good or "." in step.ref):
+                continue  # what the planner made: the step around it says the same
+            name = Text("  " * (step.depth + 1)).append(text(step.title))
+            table.add_row(name, "", status(step.status), duration(step.duration_ms), text(step.reason))
     return table
 
 
@@ -127,7 +140,7 @@ def documents_table(documents: Sequence[DocumentView], now: datetime) -> Table:
     table = plain("NAME", "FILE", "LABELS", "APPLIED")
     for document in documents:
         labels = ",".join(f"{key}={value}" for key, value in document.labels.items())
-        table.add_row(document.name, document.file, labels, ago(document.updated_at, now))
+        table.add_row(text(document.name), text(document.file), text(labels), ago(document.updated_at, now))
     return table
 
 
@@ -139,12 +152,12 @@ def agents_table(agents: Sequence[AgentView], now: datetime) -> Table:
         style = "green" if agent.connected else "red" if agent.state == "revoked" else "dim"
         limit = f"/{agent.max_concurrent}" if agent.max_concurrent else ""
         table.add_row(
-            agent.name,
+            text(agent.name),
             Text(state if agent.connected or agent.state != "active" else "away", style=style),
-            ",".join(f"{key}={value}" for key, value in agent.labels.items()),
+            text(",".join(f"{key}={value}" for key, value in agent.labels.items())),
             f"{agent.load}{limit}",
-            agent.executor,
-            agent.version,
+            text(agent.executor),
+            text(agent.version),
             "now" if agent.connected else ago(agent.last_seen, now),
         )
     return table
@@ -155,10 +168,10 @@ def artifacts_table(artifacts: Sequence[ArtifactView]) -> Table:
     table = plain("WHERE", "NAME", "SIZE", "SHA-256", "EXECUTION")
     for artifact in artifacts:
         table.add_row(
-            artifact.where or "-",
-            one_line(artifact.name),
+            text(artifact.where or "-"),
+            text(artifact.name),
             size(artifact.size),
-            artifact.digest.removeprefix("sha256:")[:12],
-            artifact.execution,
+            text(artifact.digest.removeprefix("sha256:")[:12]),
+            text(artifact.execution),
         )
     return table

@@ -60,13 +60,13 @@ def choices(texts: Iterable[str], option: str) -> dict[str, list[str]]:
 
 
 def duration(milliseconds: float | None) -> str:
-    """``12 ms``, ``1.2 s``, ``3 m 04 s``."""
+    """``12 ms``, ``1.2 s``, ``3 m 04 s``, ``2 h 05 m``; empty where it is not known."""
     if milliseconds is None:
         return ""
+    if milliseconds < 999.5:
+        return f"{milliseconds:.0f} ms" if milliseconds >= 0.95 else "<1 ms"
     seconds = milliseconds / 1000
-    if seconds < 1:
-        return f"{milliseconds:.0f} ms"
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -78,9 +78,9 @@ def ago(moment: datetime | None, now: datetime) -> str:
     if moment is None:
         return ""
     seconds = max((now - moment.astimezone(UTC)).total_seconds(), 0)
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit} ago"
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit} ago"
     return f"{seconds:.0f} s ago"
 
 
