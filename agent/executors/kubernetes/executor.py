@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from agent.conductor.frames import encode_to
 from agent.conductor.pod.terms import CA, CERTIFICATE
 from agent.executors.kubernetes import naming, symptoms
+from agent.executors.kubernetes.beside import beside
 from agent.executors.kubernetes.calls import ApiDown, ApiRefused, Calls, Object
 from agent.executors.kubernetes.keys import Pair, client_context, fresh_pair
 from agent.executors.kubernetes.manifest import AGENT_KEY, CannotMake, Manifests, Order, manifests, runs_without_command
@@ -100,21 +101,8 @@ class KubernetesExecutor:
         context = await self._context(attempt, where)
         async with dialled(self._calls, self._settings, where.namespace, where.name, address, context) as conversation:
             await conversation.attach(attempt, acknowledged)
-            ended: BaseException | None = None
-            try:
-                async with asyncio.TaskGroup() as tasks:
-                    guard = tasks.create_task(self._guard(attempt, conversation))
-                    try:
-                        yield conversation
-                    except BaseException as problem:
-                        ended = problem
-                        raise
-                    finally:
-                        guard.cancel()
-            except BaseExceptionGroup:
-                if ended is None:
-                    raise
-                raise ended from None  # as the caller raised it, not as the group wraps it
+            async with beside(self._guard(attempt, conversation)):
+                yield conversation
 
     async def held(self) -> tuple[Found, ...]:
         await self._listed()

@@ -15,6 +15,8 @@ from typing import Any
 import aiohttp
 from kubernetes.aio.client import ApiClient
 
+from agent.executors.kubernetes.beside import beside
+
 _DATA, _ERROR = 0, 1
 _PIECE = 64 * 1024
 _CONNECT = 15.0
@@ -40,11 +42,8 @@ async def tunnel(client: ApiClient, namespace: str, pod: str, port: int) -> Asyn
     ours.setblocking(False)
     theirs.setblocking(False)
     try:
-        async with asyncio.TaskGroup() as tasks:
-            pumps = [tasks.create_task(_in(web, ours)), tasks.create_task(_out(web, ours))]
+        async with beside(_in(web, ours), _out(web, ours)):
             yield theirs
-            for pump in pumps:
-                pump.cancel()
     finally:
         ours.close()
         theirs.close()
