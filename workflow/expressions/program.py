@@ -25,7 +25,8 @@ from workflow.expressions.template import Piece, pure_expression, read_pieces, s
 from workflow.expressions.usage import is_wildcard, mentioned
 from workflow.expressions.values import admitted, kind_name, literals, released, text_of, truth
 
-_REMEMBERED: Final = 1024
+_REMEMBERED: Final = 1024  # characters of a text that is kept parsed
+_KEPT: Final = 4096  # texts: a thousand steps are checked, resolved and planned one after another
 _LIGHT: Final = 256
 
 
@@ -216,12 +217,12 @@ def _written(program: Expr | Template) -> list[Node]:
     return [piece.written for piece in program.pieces if isinstance(piece, Expr)]
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=_KEPT)
 def _parse_short(text: str) -> Expr:
     return _parse(text)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=_KEPT)
 def _template_short(text: str) -> Template:
     return _template(text)
 

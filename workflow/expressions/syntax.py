@@ -122,6 +122,9 @@ WILDCARD_MAP: Final = "_wc"
 """The internal function a wildcard accessor (``a.*.b``) is compiled to."""
 
 
+_LEAVES: Final = (Literal, Name)
+
+
 def children(node: Node) -> tuple[Node, ...]:
     """The nodes directly below, in written order."""
     match node:
@@ -145,13 +148,13 @@ def walk(node: Node) -> Iterator[Node]:
     while waiting:
         one = waiting.pop()
         yield one
-        waiting.extend(children(one))
+        if type(one) not in _LEAVES:
+            waiting.extend(children(one))
 
 
 def height(node: Node) -> int:
     """The number of levels of a tree."""
-    levels, level = 0, [node]
-    while level:
+    levels, level = 1, [node]
+    while level := [below for one in level if type(one) not in _LEAVES for below in children(one)]:
         levels += 1
-        level = [below for one in level for below in children(one)]
     return levels

@@ -70,6 +70,7 @@ _NUMBER = re.compile(r"(?:0|[1-9][0-9]*)(?P<fraction>\.[0-9]*)?(?P<power>[eE][+-
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _RAW = re.compile(r"\\.|[\n\t]", re.DOTALL)
 _SINGLE = re.compile(r"""\\.|["\n\t]""", re.DOTALL)
+_OPERATORS = {operator.value: operator for operator in Operator}
 _CONSTANTS: dict[str, Datum] = {"null": NONE, "true": True, "false": False}
 _ESCAPES = {"\n": "\\n", "\t": "\\t", '"': '\\"', "\\'": "'"}
 
@@ -103,7 +104,7 @@ def tokens_from(text: str, start: int = 0) -> tuple[list[Token], int]:
 
 def operator(token: Token) -> Operator:
     """The operator that an OPERATOR token names."""
-    return Operator(token.text)
+    return _OPERATORS[token.text]
 
 
 def _literal(group: str, text: str, match: re.Match[str]) -> tuple[Datum, int]:
