@@ -15,12 +15,15 @@ AGENT: Final = "muster.dev/agent"
 SERVICE: Final = "muster.dev/service"
 """On pods of services: their address is wanted."""
 
+PREFIX: Final = "muster-"
+"""How the names of everything that is ours begin."""
+
 _LABEL: Final = 63
 
 
 def pod_name(attempt: Attempt) -> str:
     """Of the pod, and of the secret beside it."""
-    return f"muster-{attempt.execution}-{attempt.number}"
+    return f"{PREFIX}{attempt.execution}-{attempt.number}"
 
 
 def claim_name(attempt: Attempt, claim: str) -> str:

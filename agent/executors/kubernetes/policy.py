@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from agent.executors.kubernetes.manifest import Manifests
+from agent.executors.kubernetes.naming import PREFIX
 from agent.executors.kubernetes.resources import BadQuantity, quantity
 from agent.executors.kubernetes.settings import Settings
 from workflow.plan.nodes import Json, Plan
@@ -59,7 +60,7 @@ class Policy:
     )
     """Kinds of volumes."""
     secrets: tuple[str, ...] = ("*",)
-    """Secrets that a workflow may read."""
+    """Secrets that a workflow may read. Those of attempts and agents are nobody's."""
 
 
 def read_policy(written: Mapping[str, Any]) -> Policy:
@@ -91,14 +92,14 @@ def refusals(made: Manifests, plan: Plan, policy: Policy, settings: Settings) ->
     account = plan.pod.get("serviceAccountName")
     if account is not None and account not in policy.service_accounts:
         yield f"service_accounts: {account}"
-    yield from _of_pod(spec, plan, policy)
+    yield from _of_pod(spec, plan, policy, str(made.pod["metadata"]["name"]))  # type: ignore[index,call-overload]
     for container in (*spec["containers"], *spec.get("initContainers", ())):
         if container["image"] != settings.image:
             yield from _of_container(container, policy)
         yield from _amounts(container, policy)
 
 
-def _of_pod(spec: Mapping[str, Any], plan: Plan, policy: Policy) -> Iterator[str]:
+def _of_pod(spec: Mapping[str, Any], plan: Plan, policy: Policy, own: str) -> Iterator[str]:
     if not policy.host_namespaces:
         yield from (f"host_namespaces: {name}" for name in _HOST if spec.get(name))
     if plan.pod.get("nodeName") and not policy.node_names:
@@ -111,6 +112,10 @@ def _of_pod(spec: Mapping[str, Any], plan: Plan, policy: Policy) -> Iterator[str
     for volume in written if isinstance(written, list) else ():
         if isinstance(volume, dict):
             yield from _of_volume(volume, policy)
+    for volume in spec["volumes"]:
+        name = (volume.get("secret") or {}).get("secretName")
+        if name is not None and name != own and (name.startswith(PREFIX) or not _fits(name, policy.secrets)):
+            yield f"secrets: {name}"
 
 
 def _of_volume(volume: Mapping[str, Json], policy: Policy) -> Iterator[str]:
@@ -123,10 +128,8 @@ def _of_volume(volume: Mapping[str, Json], policy: Policy) -> Iterator[str]:
                 yield f"host_paths: {path}"
         elif kind not in policy.volumes:
             yield f"volumes: {kind}"
-        elif kind == "secret" and isinstance(source, dict) and not _fits(str(source.get("secretName")), policy.secrets):
-            yield f"secrets: {source.get('secretName')}"
-        elif kind == "projected" and "serviceAccountToken" in str(source):
-            yield "volumes: serviceAccountToken"
+        elif kind == "projected" and ("serviceAccountToken" in str(source) or "secret" in str(source)):
+            yield "volumes: projected secrets and tokens"
 
 
 def _of_container(container: Mapping[str, Any], policy: Policy) -> Iterator[str]:

@@ -77,7 +77,9 @@ async def dialled(
                         address, settings.port, ssl=context, server_hostname=CONDUCTOR, limit=BUFFER
                     )
         except (OSError, TimeoutError) as problem:
-            raise ConnectionError(f"the conductor in {pod} cannot be reached: {str(problem) or type(problem).__name__}") from None
+            raise ConnectionError(
+                f"the conductor in {pod} cannot be reached: {str(problem) or type(problem).__name__}"
+            ) from None
         try:
             yield PodConversation(reader, writer)
         finally:

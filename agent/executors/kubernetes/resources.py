@@ -6,6 +6,7 @@ keeps its limits and asks for nothing, so that the scheduler counts the pod once
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 
@@ -14,6 +15,7 @@ from workflow.plan.nodes import Json
 _SHARED = ("cpu", "memory", "ephemeral-storage")
 """What can be asked for without a limit; everything else (GPUs, huge pages) stays where it is."""
 
+_PLAIN = re.compile(r"[0-9.eE+-]{1,40}[a-zA-Z]{0,2}")
 _SUFFIXES = {
     "m": Decimal("0.001"),
     "u": Decimal("0.000001"),
@@ -29,7 +31,9 @@ class BadQuantity(ValueError):
 
 def quantity(value: Json) -> Decimal:
     """A Kubernetes quantity (``100m``, ``1.5Gi``, ``2``, ``1e3``) as a number. Raises BadQuantity."""
-    text = str(value).strip()
+    text = str(value)
+    if not _PLAIN.fullmatch(text):
+        raise BadQuantity(f"{text!r} is no quantity")
     digits = text.rstrip("numkKMGTPEi") if not _scientific(text) else text
     suffix = text[len(digits) :]
     try:
