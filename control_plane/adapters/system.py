@@ -40,8 +40,8 @@ class SystemClock:
         Within one process later ones sort behind earlier ones even where the clock stands still or jumps back.
         """
         self._latest_id_time = max(self.now(), self._latest_id_time + 1)
-        tail = "".join(secrets.choice(_DIGITS) for _ in range(_TAIL_CHARS))
-        return _base36(self._latest_id_time, _TIME_CHARS) + tail
+        tail = secrets.randbelow(len(_DIGITS) ** _TAIL_CHARS)  # asked of the system once, not for each character
+        return _base36(self._latest_id_time, _TIME_CHARS) + _base36(tail, _TAIL_CHARS)
 
 
 def _base36(number: int, width: int) -> str:
