@@ -57,6 +57,7 @@ class Draft:
 
     unit: Unit
     _changes: dict[ExecutionId, Change] = field(default_factory=dict)
+    _seen: dict[ExecutionId, ExecutionRow] = field(default_factory=dict)
     _unsaved: dict[ExecutionId, ExecutionRow] = field(default_factory=dict)
     _runs: dict[str, RunRow] = field(default_factory=dict)
     _outbox: list[tuple[AgentName, ControlSays]] = field(default_factory=list)
@@ -64,7 +65,12 @@ class Draft:
     def get(self, execution: ExecutionId) -> ExecutionRow | None:
         """The execution as it is now."""
         change = self._changes.get(execution)
-        return change.after if change is not None else self.unit.executions.get(execution)
+        if change is not None:
+            return change.after
+        row = self._seen.get(execution) or self.unit.executions.get(execution)
+        if row is not None:
+            self._seen[execution] = row  # nobody else writes while this unit of work is under way
+        return row
 
     def children(self, parent: ExecutionId) -> tuple[ExecutionRow, ...]:
         """The children as they are now."""

@@ -72,6 +72,8 @@ class Feed:
         while not self._closed:
             await self._bell.wait()
             self._bell.clear()
+            if self._closed:
+                break
             for directive in await self._look():
                 yield directive
         if self._end is not None:
