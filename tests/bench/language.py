@@ -70,12 +70,12 @@ def workers(text: str) -> int:
 
 
 def seconds(work: Callable[[str], object], texts: list[str]) -> float:
-    """The median over the texts."""
+    """The median over the texts, in CPU time of this thread: whoever else is busy on the machine does not count."""
     found: list[float] = []
     for text in texts:
-        begin = time.perf_counter()
+        begin = time.thread_time()
         work(text)
-        found.append(time.perf_counter() - begin)
+        found.append(time.thread_time() - begin)
     return p50(found)
 
 
@@ -89,10 +89,17 @@ def documents() -> list[Row]:
     spread = seconds(workers, [matrix(4, 10)] * 3)
     size = len(texts[0]) // 1000
     return [
-        Row(f"parse, resolve and plan 1,000 steps ({size} kB)", f"{took * 1e3:8.1f} ms", "<= 150 ms", took <= 0.150),
+        Row(
+            f"parse, resolve and plan 1,000 steps ({size} kB)",
+            f"{took * 1e3:8.1f} ms of CPU",
+            "<= 150 ms",
+            took <= 0.150,
+        ),
         Row("  PyYAML's safe_load of the same bytes", f"{plain * 1e3:8.1f} ms   we take {took / plain:4.2f} of it"),
         Row("  PyYAML's CSafeLoader of the same bytes", f"{fast * 1e3:8.1f} ms   we take {took / fast:4.2f} of it"),
-        Row("plan a matrix of 10,000 workers, each bound", f"{spread * 1e3:8.1f} ms", "<= 1000 ms", spread <= 1.0),
+        Row(
+            "plan a matrix of 10,000 workers, each bound", f"{spread * 1e3:8.1f} ms of CPU", "<= 1000 ms", spread <= 1.0
+        ),
     ]
 
 

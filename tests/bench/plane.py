@@ -30,6 +30,14 @@ from muster.local.program import Program
 from workflow.identifiers import agent_name
 
 
+def memory_of(pid: int) -> float:
+    """What a process holds now, in MB (RSS)."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) * 1024 / 1e6
+    raise AssertionError("no VmRSS")
+
+
 @dataclass(frozen=True)
 class Plane:
     """The running control plane and who may speak with it."""
@@ -51,10 +59,7 @@ class Plane:
 
     def memory(self) -> float:
         """What the process holds now, in MB."""
-        for line in Path(f"/proc/{self.program.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS"):
-                return int(line.split()[1]) * 1024 / 1e6
-        raise AssertionError("no VmRSS")
+        return memory_of(self.program.pid)
 
     def busy(self) -> float:
         """Seconds of processor time that it used."""
