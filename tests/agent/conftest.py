@@ -18,7 +18,7 @@ from agent.relay import Relay, RelayOptions
 from tests.agent.plans import assign
 from tests.fakes.control import Held, MemoryControl
 from workflow.identifiers import Attempt
-from workflow.plan.nodes import Json, Plan
+from workflow.plan.nodes import Plan
 from workflow.session import Assign, LinkDown
 
 
@@ -86,7 +86,7 @@ async def bench_in(
     slots: int = 200,
     values: Mapping[str, str] | None = None,
     control: MemoryControl | None = None,
-    **more: Json,
+    **more: object,
 ) -> AsyncIterator[Bench]:
     """A bench that leaves nothing behind."""
     control = control or MemoryControl()
