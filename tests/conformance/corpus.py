@@ -1,38 +1,33 @@
-"""Real documents against what must become of them: ``python -m tests.conformance.corpus INDEX.json...``
+"""Real documents against what must become of them: ``python -m tests.conformance.corpus [--plan-only] INDEX.json...``
 
 Reads an index (a row a document: class, kind, name, templates, file beside it), takes each document as far as the
 row's class asks, prints a line for each row that disagrees, and ``agree N of M`` last. Exit code 1 when one disagrees.
 A crash is a disagreement like any other.
+
+``invalid`` must be refused; ``plan`` must parse, resolve and plan; ``run`` too, and what processes can serve is run
+through a whole system (tests.conformance.corpus_runs). Rows that need a container are listed as waiting for the
+Kubernetes executor and count neither as agreeing nor as disagreeing. ``--plan-only`` runs nothing.
 """
 
 from __future__ import annotations
 
-import json
+import asyncio
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from tests.conformance.corpus_runs import Need, need, run_all
+from tests.conformance.rows import Row, parsed, rows_of
 from workflow.forecast import forecast
-from workflow.model import Parsed, Workflow, WorkflowTemplate, parse_documents
+from workflow.model import Parsed, Workflow, WorkflowTemplate
 from workflow.plan.build import build
 from workflow.plan.encode import from_bytes, to_bytes
 from workflow.plan.nodes import Json, Plan
 from workflow.problems import InvalidDocument
 from workflow.resolve import resolve
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row of the index, and the folder that its file is in."""
-
-    name: str
-    kind: str
-    group: str
-    templates: tuple[str, ...]
-    path: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +47,9 @@ class World:
         return sorted(name for name, each in self.workflows.items() if labels.items() <= each.labels.items())
 
 
+PLAN_ONLY: Final = "--plan-only"
 Judge = Callable[[Row, World], str]
 """What disagrees, in words; empty when nothing does."""
-
-
-def rows_of(index: Path) -> list[Row]:
-    """The rows of an index file."""
-    return [_row(row, index.parent) for row in json.loads(index.read_text())]
-
-
-def _row(row: Mapping[str, Any], folder: Path) -> Row:
-    name = row["name"] or row["file"]
-    return Row(name, row["kind"], row["class"], tuple(row["templates"] or ()), folder / row["file"])
 
 
 def world_of(rows: Sequence[Row]) -> World:
@@ -72,18 +58,18 @@ def world_of(rows: Sequence[Row]) -> World:
     workflows: dict[str, Workflow] = {}
     for row in rows:
         try:
-            parsed = _parse(row)
+            found = parsed(row)
         except InvalidDocument:
             continue
-        templates |= {template.name: template for template in parsed.templates}
-        workflows |= {workflow.name: workflow for workflow in parsed.workflows}
+        templates |= {template.name: template for template in found.templates}
+        workflows |= {workflow.name: workflow for workflow in found.workflows}
     return World(templates, workflows)
 
 
 def invalid(row: Row, world: World) -> str:
     """The document must be refused, by the parser or by the resolver, in words."""
     try:
-        _plans(_parse(row), world)
+        _plans(parsed(row), world)
     except InvalidDocument as refused:
         return "" if all(p.message and p.position.file for p in refused.problems) else "refused without a reason"
     return "was accepted"
@@ -94,7 +80,7 @@ def sound(row: Row, world: World) -> str:
     named, and nothing else."""
     missing = {name for name in row.templates if name.replace("/", "--") not in world.templates}
     try:
-        for plan in _plans(_parse(row), world):
+        for plan in _plans(parsed(row), world):
             if from_bytes(to_bytes(plan)) != plan:
                 return "its plan does not travel"
             forecast(plan, world)
@@ -117,20 +103,33 @@ def judged(row: Row, world: World) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Judges the rows of the index files named."""
-    rows = [row for argument in arguments for row in rows_of(Path(argument))]
+    rows = [row for argument in arguments if argument != PLAN_ONLY for row in rows_of(Path(argument))]
     world = world_of(rows)
-    agreed = 0
-    for row in rows:
-        disagreement = judged(row, world)
-        agreed += not disagreement
+    found = {row: judged(row, world) for row in rows}
+    waiting = [row for row in rows if row.group == "run" and need(row) is Need.CONTAINERS and not found[row]]
+    if PLAN_ONLY not in arguments:
+        found |= _ran(
+            [row for row in rows if row.group == "run" and need(row) is Need.PROCESSES and not found[row]], rows
+        )
+    for row in waiting:
+        sys.stdout.write(f"{_place(row)}: waits for the Kubernetes executor: {row.tier}\n")
+        del found[row]
+    for row, disagreement in found.items():
         if disagreement:
-            sys.stdout.write(f"{row.path.parent.name}/{row.path.name} ({row.group}): {disagreement}\n")
-    sys.stdout.write(f"agree {agreed} of {len(rows)}\n")
-    return 0 if rows and agreed == len(rows) else 1
+            sys.stdout.write(f"{_place(row)}: {disagreement}\n")
+    agreed = sum(not disagreement for disagreement in found.values())
+    sys.stdout.write(f"agree {agreed} of {len(found)}\n")
+    return 0 if rows and agreed == len(found) else 1
 
 
-def _parse(row: Row) -> Parsed:
-    return parse_documents(row.path.read_bytes(), row.path.name)
+def _ran(rows: Sequence[Row], documents: Sequence[Row]) -> dict[Row, str]:
+    """What disagrees once they were run."""
+    templates = [row for row in documents if row.kind == "TestWorkflowTemplate" and row.group != "invalid"]
+    return asyncio.run(run_all(rows, templates)) if rows else {}
+
+
+def _place(row: Row) -> str:
+    return f"{row.path.parent.name}/{row.path.name} ({row.group})"
 
 
 def _plans(parsed: Parsed, world: World) -> list[Plan]:
