@@ -79,7 +79,7 @@ def load(state: Path, environment: Mapping[str, str]) -> Settings:
 def _from_file(path: Path, problems: list[str]) -> dict[str, tuple[str, object]]:
     try:
         content = tomllib.loads(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # who needs the directory will say what is wrong with it
         return {}
     except (OSError, ValueError) as problem:
         problems.append(f"{path} cannot be read: {problem}")
