@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from control_plane.adapters.batching import Batcher, Done, Failed, Outcome
 from control_plane.adapters.sqlite.connection import Session, connect, explained
-from control_plane.adapters.sqlite.migrate import migrate
+from control_plane.adapters.sqlite.form import is_newest
 from control_plane.adapters.sqlite.unit import SqliteUnit
 from control_plane.ports.opening import Unusable
 from control_plane.ports.store import Unavailable, Unit
@@ -130,9 +130,16 @@ class SqliteStore:
 
 def _opened(cls: type[SqliteStore], path: Path, readers: int, busy_timeout: float) -> SqliteStore:
     try:
-        connect(path, busy_timeout=busy_timeout).close()
+        connection = connect(path, busy_timeout=busy_timeout)
+        try:
+            due = not is_newest(connection)
+        finally:
+            connection.close()
         _sync_directory(path.parent)
-        migrate(path, busy_timeout)
+        if due:
+            from control_plane.adapters.sqlite.migrate import migrate
+
+            migrate(path, busy_timeout)
         return cls(path, readers, busy_timeout)
     except OSError as error:
         raise Unusable(f"the database {path} cannot be opened: {error.strerror}") from error

@@ -11,8 +11,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from control_plane.adapters.sqlite import SqliteStore, migrate
+from control_plane.adapters.sqlite import SqliteStore, form, migrate
 from control_plane.adapters.sqlite.connection import connect
+from control_plane.adapters.sqlite.form import newest
+from control_plane.adapters.sqlite.migrate import scripts_of_this_program
 from control_plane.adapters.sqlite.tables import metadata
 from control_plane.ports.opening import Unusable
 from tests.contracts.store.rows import a_run
@@ -62,6 +64,7 @@ async def test_a_migration_that_fails_leaves_the_database_as_it_was(
         head = f"from alembic import op\nrevision = '{revision}'\ndown_revision = '{down}'\n"
         (scripts / "versions" / f"{revision}.py").write_text(f"{head}def upgrade():\n    {body}\n")
     monkeypatch.setattr(migrate, "_SCRIPTS", scripts)
+    monkeypatch.setattr(form, "_VERSIONS", scripts / "versions")
     with pytest.raises(RuntimeError, match="in the middle"):
         await SqliteStore.open(path)
     connection = sqlite3.connect(path)
@@ -108,3 +111,7 @@ def test_the_hot_queries_use_their_indexes(tmp_path: Path) -> None:
     assert "INDEX" in way(Executions._CHILDREN, parent="x")
     assert "SCAN" not in way(Executions._GET, the_id="x")
     connection.close()
+
+
+def test_the_newest_form_is_known_without_alembic() -> None:
+    assert newest() == scripts_of_this_program().get_current_head()
