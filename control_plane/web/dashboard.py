@@ -84,7 +84,7 @@ def _add_pages(api: APIRouter, services: Services) -> None:
 
     @api.get("/parts/runs")
     async def runs_part() -> Response:
-        return _shown(pages.runs_table(await queries.runs(50)))
+        return _shown(pages.runs_table(await queries.runs(50)) + pages.agents_table(await queries.agents()))
 
     @api.get("/runs/{run}")
     async def run(run: str) -> Response:
@@ -93,7 +93,13 @@ def _add_pages(api: APIRouter, services: Services) -> None:
         except NotFound as missing:
             return _shown(pages.message_page("Not found", str(missing)), 404)
         comparison = html(await services.comparisons.of_run(found))
-        return _shown(pages.run_page(found, comparison, await queries.artifacts(found.id) or ()))
+        why = await services.explanations.of_run(found)
+        return _shown(pages.run_page(found, why.sentences, comparison, await queries.artifacts(found.id) or ()))
+
+    @api.get("/parts/runs/{run}/why")
+    async def why_part(run: str) -> Response:
+        found = await the_run(queries, run)
+        return _shown(pages.why_list((await services.explanations.of_run(found)).sentences))
 
     @api.get("/parts/runs/{run}/artifacts")
     async def artifacts_part(run: str) -> Response:
@@ -101,7 +107,10 @@ def _add_pages(api: APIRouter, services: Services) -> None:
 
     @api.post("/runs/{run}/cancel")
     async def cancel(run: str) -> Response:
-        found = await the_run(queries, run)
+        try:
+            found = await the_run(queries, run)
+        except NotFound as missing:
+            return _shown(pages.message_page("Not found", str(missing)), 404)
         await services.submission.cancel(RunId(found.id), "a person")
         return RedirectResponse(f"/runs/{quote(found.name, safe='')}", 303)
 

@@ -97,7 +97,8 @@ class Board:
         if execution.state == "assigned":
             return
         taken = f" ({duration(execution.duration_ms)})" if execution.state.final and execution.duration_ms else ""
-        place = f" on {execution.agent}" if execution.state == "running" and not _is_worker(execution) else ""
+        told = execution.state == "running" and execution.agent and not _is_worker(execution)
+        place = f" on {execution.agent}" if told else ""
         yield Line(
             LineKind.STATE,
             self.where(execution),

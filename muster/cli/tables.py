@@ -12,6 +12,7 @@ from rich.text import Text
 from muster.cli.words import MARKS, STYLES, ago, duration, size
 from workflow.comparison import Cell, Comparison, Row
 from workflow.comparison import Table as ComparisonTable
+from workflow.rendering import row_name
 from workflow.terminal import one_line
 from workflow.views import AgentView, ArtifactView, DocumentView, ExecutionView, RunView
 
@@ -54,9 +55,10 @@ def _comparison(table: ComparisonTable, rich_lines: bool) -> Table:
     if marked:
         drawn.add_column("", no_wrap=True)
     tests = [row for row in table.rows if row.kind == "test"]
+    ambiguous = len({row.name for row in tests}) < len(tests)
     for rows in ([row for row in table.rows if row.kind == "step"], tests):
         for row in rows:
-            drawn.add_row(_name(row), *(_cell(cell) for cell in row.cells), *_mark(row.differs, marked))
+            drawn.add_row(_name(row, ambiguous), *(_cell(cell) for cell in row.cells), *_mark(row.differs, marked))
         if rows:
             drawn.add_section()
     drawn.add_row(
@@ -72,11 +74,11 @@ def _mark(differs: bool, shown: bool) -> list[Text]:
     return [Text("◄ differs", style="bold yellow") if differs else Text("")] if shown else []
 
 
-def _name(row: Row) -> Text:
+def _name(row: Row, grouped: bool) -> Text:
     indent = "  " * row.depth
     if row.kind == "test":
-        return Text(f"{indent}{one_line(row.name)}", style="bold" if row.differs else "")
-    return Text(f"{indent}{one_line(row.name)}")
+        return text(row_name(row) if grouped else row.name, "bold" if row.differs else "")
+    return Text(indent).append(text(row.name))
 
 
 def _cell(cell: Cell | None) -> Text:
@@ -102,11 +104,11 @@ def runs_table(runs: Sequence[RunView], now: datetime) -> Table:
 
 def executions_table(executions: Sequence[ExecutionView]) -> Table:
     """``muster get executions``."""
-    table = plain("ID", "WORKFLOW", "WHERE", "STATE", "ATTEMPT", "TOOK", "REASON")
+    table = plain("ID", "NAME", "WHERE", "STATE", "ATTEMPT", "TOOK", "REASON")
     for execution in executions:
         table.add_row(
             text(execution.id),
-            text(execution.workflow),
+            text(f"{execution.name}  {execution.description}".rstrip()),
             text(execution.where or "-"),
             status(execution.state),
             str(execution.attempt or "-"),
@@ -120,8 +122,9 @@ def run_tree(run: RunView) -> Table:
     """``muster get runs NAME``: the executions of a run with their steps."""
     table = plain("EXECUTION / STEP", "WHERE", "STATE", "TOOK", "REASON")
     for execution in run.executions:
+        name = text(execution.workflow, "bold").append(f"  {one_line(execution.id)}", style="dim")
         table.add_row(
-            text(execution.workflow, "bold").append(f"  {one_line(execution.id)}", style="dim"),
+            name.append(f"  {one_line(execution.description)}") if execution.description else name,
             text(execution.where or "-"),
             status(execution.state),
             duration(execution.duration_ms),

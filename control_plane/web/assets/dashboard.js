@@ -9,6 +9,24 @@ const make = (tag, props = {}, ...children) => {
   return node;
 };
 
+const FINAL = ["passed", "failed", "aborted", "canceled"];
+const MOST_CARDS = 500;
+
+// A part of the page, drawn by the server; nothing of it runs (the page's policy, and DOMParser, see to that).
+const part = async (path) => {
+  const answer = await fetch(path);
+  return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html").body : null;
+};
+
+const localTimes = (within) => {
+  for (const time of within.querySelectorAll("time[datetime]")) {
+    const moment = new Date(time.dateTime);
+    if (isNaN(moment)) continue;
+    time.title = time.textContent;
+    time.textContent = moment.toLocaleString();
+  }
+};
+
 const chip = (status) => make("span", { className: "chip " + status, textContent: status });
 
 const took = (ms) => {
@@ -31,29 +49,45 @@ function watchRun(main) {
   const log = document.getElementById("log");
   const follow = document.getElementById("follow");
   const cards = document.getElementById("executions");
-  let chosen = null, waiting = [];
+  let chosen = null, waiting = [], ended = "";
 
-  const title = (execution, ref) => {
-    const step = execution && execution.steps.find((one) => one.ref === ref);
-    return step ? step.name || step.id || step.ref : ref;
+  const name = (step) => step.name || step.id || step.ref;
+  const stepOf = (id, ref) => executions.get(id)?.steps.find((one) => one.ref === ref);
+  const isWorker = (execution) => execution && execution.place && execution.place.kind !== "workflow";
+  const visible = (id, ref) => {  // what the user wrote: the operation itself, or the step around it
+    const step = stepOf(id, ref);
+    return step && step.hidden && ref.includes(".") ? visible(id, ref.slice(0, ref.lastIndexOf("."))) || step : step;
   };
-  const where = (execution) => execution ? execution.environment || execution.agent || execution.name : "?";
+  const where = (execution) => {
+    if (!execution) return "?";
+    const place = execution.environment || execution.agent || (execution.orchestrated ? "control plane" : "waiting");
+    return isWorker(execution) ? `${place} [${execution.place.index}]` : place;
+  };
+  const title = (id, ref) => {
+    const execution = executions.get(id), step = visible(id, ref);
+    if (!step) return ref;
+    if (!isWorker(execution) || step.id) return name(step);
+    const parent = stepOf(execution.place.parent, execution.place.ref);
+    return execution.description || (parent ? name(parent) : name(step));
+  };
 
   const drawStep = (step) => {
     const line = make("li", { className: "depth" + Math.min(step.ref.split(".").length - 1, 5) }, chip(step.status),
-      make("span", { textContent: harmless(step.name || step.id || step.ref) }), make("time", { textContent: took(step.durationMs) }));
+      make("span", { textContent: harmless(name(step)) }), make("time", { textContent: took(step.durationMs) }));
     line.dataset.ref = step.ref;
     return line;
   };
 
   const drawExecution = (execution) => {
-    const card = make("article", {},
-      make("h3", {}, harmless(where(execution) || "waiting") + " ", chip(execution.state)),
-      make("p", { textContent: harmless(execution.name) }), make("p", { className: "reason", textContent: harmless(execution.reason) }),
+    const old = cards.querySelector(`[data-execution="${CSS.escape(execution.id)}"]`);
+    if (!old && cards.childElementCount >= MOST_CARDS) return;
+    const card = make("article", { tabIndex: 0 },
+      make("h3", {}, harmless(where(execution)) + " ", chip(execution.state)),
+      make("p", { textContent: harmless(execution.description || execution.name) }), make("p", { className: "reason", textContent: harmless(execution.reason) }),
       make("ol", {}, ...execution.steps.filter((step) => !step.hidden).map(drawStep)));
     card.dataset.execution = execution.id;
+    card.dataset.state = execution.state;
     card.classList.toggle("chosen", chosen === execution.id);
-    const old = cards.querySelector(`[data-execution="${CSS.escape(execution.id)}"]`);
     old ? old.replaceWith(card) : cards.append(card);
   };
 
@@ -74,7 +108,7 @@ function watchRun(main) {
     for (const [id, ref, stream, line] of batch) {
       const execution = executions.get(id);
       const row = make("div", { className: stream, hidden: chosen !== null && chosen !== id },
-        make("b", { textContent: harmless(where(execution)) + " " + harmless(title(execution, ref)) + "  " }), line);
+        make("b", { textContent: harmless(where(execution)) + " " }), make("i", { textContent: harmless(title(id, ref)) + "  " }), line);
       row.dataset.of = id;
       lines.append(row);
     }
@@ -87,21 +121,22 @@ function watchRun(main) {
     chosen = chosen === id ? null : id;
     for (const card of cards.children) card.classList.toggle("chosen", card.dataset.execution === chosen);
     for (const row of log.children) row.hidden = chosen !== null && row.dataset.of !== chosen;
-    document.getElementById("filter").textContent = chosen ? "of " + where(executions.get(chosen)) : "";
+    document.getElementById("filter").textContent = chosen ? "only " + harmless(where(executions.get(chosen))) : "";
   };
 
   const fill = async (id, path) => {
-    const answer = await fetch(path);
-    if (!answer.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    document.getElementById(id).replaceChildren(...page.body.children);
+    const drawn = await part(path);
+    if (drawn) document.getElementById(id).replaceChildren(...drawn.children);
   };
 
+  const run = encodeURIComponent(main.dataset.run);
   const refresh = () => {
-    const run = encodeURIComponent(main.dataset.run);
     fill("comparison", `/v1/runs/${run}/comparison?format=html`);
     fill("artifacts", `/parts/runs/${run}/artifacts`);
+    fill("why", `/parts/runs/${run}/why`);
   };
+  let due = null;
+  const refreshSoon = () => { due ??= setTimeout(() => { due = null; refresh(); }, 300); };
 
   const drawRun = (run) => {
     document.getElementById("verdict").replaceChildren(chip(run.verdict));
@@ -109,21 +144,33 @@ function watchRun(main) {
     if (run.verdict !== "pending") document.getElementById("cancel")?.remove();
   };
 
-  cards.addEventListener("click", (event) => {
+  const chooseCard = (event) => {
     const card = event.target.closest("article");
     if (card) choose(card.dataset.execution);
+  };
+  cards.addEventListener("click", chooseCard);
+  cards.addEventListener("keydown", (event) => { if (event.key === "Enter") chooseCard(event); });
+  log.addEventListener("wheel", (event) => {  // who scrolls up wants to read
+    if (event.deltaY < 0) follow.setAttribute("aria-pressed", "false");
+  }, { passive: true });
+  document.getElementById("cancel")?.addEventListener("submit", (event) => {
+    if (!confirm("End this run in every environment?")) event.preventDefault();
   });
   follow.addEventListener("click", () => {
     follow.setAttribute("aria-pressed", follow.getAttribute("aria-pressed") !== "true");
+    if (follow.getAttribute("aria-pressed") === "true") log.scrollTop = log.scrollHeight;
   });
 
-  const events = new EventSource(`/v1/runs/${encodeURIComponent(main.dataset.run)}/watch`);
+  const events = new EventSource(`/v1/runs/${run}/watch`);
+  const lost = document.getElementById("lost");
+  events.onopen = () => { lost.hidden = true; };
+  events.onerror = () => { lost.hidden = events.readyState === EventSource.CLOSED && FINAL.includes(ended); };
   const on = (name, act) => events.addEventListener(name, (event) => act(JSON.parse(event.data)));
   on("run", (said) => drawRun(said.run));
   on("execution", (said) => {
     executions.set(said.execution.id, said.execution);
     drawExecution(said.execution);
-    if (["passed", "failed", "aborted", "canceled"].includes(said.execution.state)) refresh();
+    refreshSoon();
   });
   on("step", (said) => {
     const execution = executions.get(said.execution);
@@ -140,6 +187,7 @@ function watchRun(main) {
     print(said.execution, said.ref, said.stream, said.text);
   });
   on("end", (said) => {
+    ended = said.run.verdict;
     events.close();
     for (const [key, text] of open) if (text) print(...key.split("/"), "\n");
     drawRun(said.run);
@@ -148,18 +196,20 @@ function watchRun(main) {
 }
 
 function watchRuns() {
+  const lost = document.getElementById("lost");
   const refresh = async () => {
     if (document.hidden) return;
-    const answer = await fetch("/parts/runs");
-    if (!answer.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const table = page.getElementById("runs");
-    if (table) document.getElementById("runs").replaceWith(table);
+    const drawn = await part("/parts/runs").catch(() => null);
+    lost.hidden = drawn !== null;
+    if (!drawn) return;
+    localTimes(drawn);
+    for (const table of drawn.querySelectorAll("table[id]")) document.getElementById(table.id)?.replaceWith(table);
   };
   setInterval(refresh, 3000);
   document.addEventListener("visibilitychange", refresh);
 }
 
 const main = document.querySelector("main[data-page]");
+localTimes(document);
 if (main && main.dataset.page === "run") watchRun(main);
 if (main && main.dataset.page === "runs") watchRuns();
