@@ -23,6 +23,7 @@ from agent.executors.process.conversation import SocketConversation, dial
 from agent.executors.process.folders import Folders, delete, holder, noted_exit
 from agent.executors.process.nursery import NotBorn, Nursery
 from agent.executors.process.orphans import kill_orphans, mark
+from agent.executors.process.readiness import LOOPBACK, ready
 from agent.executors.process.references import resolve
 from agent.executors.process.refusals import refusals
 from agent.ports.conductor import SecretValues
@@ -31,10 +32,9 @@ from protos.codec.checks import WireError
 from workflow.identifiers import Attempt
 from workflow.journal import Record
 from workflow.plan.encode import BadPlan, from_bytes
+from workflow.plan.nodes import PROBE
 from workflow.session import Assign, Bundle
 
-LOOPBACK = "127.0.0.1"
-"""Where services that are processes of this machine are reached."""
 _DEATH = 10.0  # seconds for which a killed process is waited for
 _NOTING = 10
 
@@ -119,6 +119,13 @@ class ProcessExecutor:
                 yield record
 
     async def reachable(self, attempt: Attempt) -> str:
+        folder = self._folders.of(attempt)
+        try:
+            probe = from_bytes(_bundle(folder).plan).annotations.get(PROBE)
+        except OSError:
+            raise ConductorGone("it was removed") from None
+        if probe and not await ready(probe, lambda: holder(folder) is not None):
+            raise ConductorGone(await _epitaph(folder))
         return LOOPBACK
 
     async def remove(self, attempt: Attempt) -> None:
@@ -158,7 +165,7 @@ class ProcessExecutor:
             env={**options.env, **mark(bundle.attempt)},
             shell=options.shell,
             keep=options.keep,
-            hide=(str(options.state.resolve()),),
+            hide=tuple(str(path.resolve()) for path in (options.state, options.references) if path is not None),
             host=options.host,
             version=options.version,
             alone=options.alone,
