@@ -86,7 +86,7 @@ async def conduct(folder: Path) -> None:
     if not again:
         await journal.write(AttemptStarted(now(), f"muster {terms.version}".strip(), terms.host))
     listener = await asyncio.start_server(
-        server.accept, None, terms.port, ssl=server_context(folder), limit=BUFFER, ssl_handshake_timeout=10
+        server.accept, terms.listen or None, terms.port, ssl=server_context(folder), limit=BUFFER, ssl_handshake_timeout=10
     )
     async with asyncio.TaskGroup() as tasks:
         watch = tasks.create_task(attendance.watch())

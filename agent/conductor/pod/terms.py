@@ -41,6 +41,8 @@ class PodTerms:
     """Image -> what it runs by itself, as far as the agent knows it."""
     host: str = ""
     version: str = ""
+    listen: str = ""
+    """The address to listen on; empty: all of the pod's."""
     port: int = PORT
     alone: int = 24 * 3600
     """Seconds without an agent after which the conductor gives up."""

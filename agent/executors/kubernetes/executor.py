@@ -13,7 +13,7 @@ import logging
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from agent.conductor.frames import encode_to
@@ -39,7 +39,7 @@ log = logging.getLogger("muster.kubernetes")
 
 LOOK = 20.0
 """Seconds after which a pod is looked at again though nothing was heard of it."""
-_DIAL = 0.1, 2.0
+_DIAL = 0.05, 2.0
 """Seconds between two tries to reach a conductor whose container runs: at first, at the most."""
 _LISTING = 30.0
 _KINDS = ("secrets", "persistentvolumeclaims")
@@ -97,12 +97,11 @@ class KubernetesExecutor:
 
     @asynccontextmanager
     async def connect(self, attempt: Attempt, acknowledged: int) -> AsyncIterator[Conversation]:
-        where, address = await self._up(attempt)
-        context = await self._context(attempt, where)
-        async with dialled(self._calls, self._settings, where.namespace, where.name, address, context) as conversation:
+        async with AsyncExitStack() as stack:
+            conversation = await self._dialled(attempt, stack)
             await conversation.attach(attempt, acknowledged)
-            async with beside(self._guard(attempt, conversation)):
-                yield conversation
+            await stack.enter_async_context(beside(self._guard(attempt, conversation)))
+            yield conversation
 
     async def held(self) -> tuple[Found, ...]:
         await self._listed()
@@ -138,7 +137,7 @@ class KubernetesExecutor:
             pod = self._pods.now.get(attempt)
             if pod is not None and isinstance(state, Up) and symptoms.ready(pod):
                 return state.address
-            await self._pods.changed(attempt, LOOK)
+            await self._changed(attempt)
 
     async def close(self) -> None:
         await self._calls.close()
@@ -163,16 +162,18 @@ class KubernetesExecutor:
 
     async def _create(self, attempt: Attempt, made: Manifests) -> None:
         base = f"/api/v1/namespaces/{made.namespace}"
-        if not await self._created(f"{base}/secrets", made.secret, attempt):
+        if await self._created(f"{base}/secrets", made.secret, attempt) is None:
             self._pairs.pop(attempt, None)  # an earlier launch's secret stands, and is the pod's
         for claim in made.claims:
             await self._created(f"{base}/persistentvolumeclaims", claim, attempt)
-        await self._created(f"{base}/pods", made.pod, attempt)
+        pod = await self._created(f"{base}/pods", made.pod, attempt)
+        if pod is not None and attempt not in self._pods.now:
+            self._pods.put(attempt, pod)  # the watch will tell the same a moment later
 
-    async def _created(self, path: str, body: Object, attempt: Attempt) -> bool:
-        """Whether it is new. One that is there already must be ours."""
+    async def _created(self, path: str, body: Object, attempt: Attempt) -> Object | None:
+        """The new object; None where one is there already, which must be ours."""
         try:
-            await self._calls.create(path, body)
+            return await self._calls.create(path, body)
         except ApiRefused as refused:
             if refused.reason != "AlreadyExists":
                 raise
@@ -181,8 +182,7 @@ class KubernetesExecutor:
             ours = (metadata.get("labels") or {}).get(naming.AGENT) == self._settings.agent
             if not ours or naming.attempt_of(metadata.get("annotations")) != attempt:
                 raise
-            return False
-        return True
+            return None
 
     async def _undo(self, attempt: Attempt, made: Manifests) -> None:
         with suppress(ApiDown, ApiRefused):
@@ -201,10 +201,26 @@ class KubernetesExecutor:
                 case Up(address):
                     metadata = self._pods.now[attempt]["metadata"]
                     return _Where(metadata["namespace"], metadata["name"]), address
+                case Coming() if attempt in self._pods.now:
+                    await self._changed(attempt)
                 case Coming():
-                    await self._pods.changed(attempt, LOOK)
-            if attempt not in self._pods.now and attempt not in self._pods.last:
-                await self._look(attempt)
+                    await self._look(attempt)
+
+    async def _dialled(self, attempt: Attempt, stack: AsyncExitStack) -> PodConversation:
+        """A connection, as soon as the conductor listens."""
+        calls, settings, pause = self._calls, self._settings, _DIAL[0]
+        while True:
+            where, address = await self._up(attempt)
+            context = await self._context(attempt, where)
+            try:
+                return await stack.enter_async_context(
+                    dialled(calls, settings, where.namespace, where.name, address, context)
+                )
+            except ConnectionError:
+                if pause > _DIAL[1]:
+                    raise
+            await self._pods.changed(attempt, pause)
+            pause *= 1.5
 
     async def _look(self, attempt: Attempt) -> None:
         """Ask for one pod that the watch does not show."""
@@ -226,7 +242,7 @@ class KubernetesExecutor:
         last = self._pods.last.get(attempt)
         if last is None:
             return Coming()
-        return Gone(symptoms.ending(last) if last else "there is no pod any more: somebody deleted it")
+        return Gone(symptoms.ending(last) if last else "the pod is gone: somebody deleted it")
 
     async def _context(self, attempt: Attempt, where: _Where) -> ssl.SSLContext:
         pair = self._pairs.get(attempt)
@@ -255,7 +271,13 @@ class KubernetesExecutor:
                     told.add(each)
                     with suppress(OSError):
                         await conversation.say(ContainerGone(each.container, each.words, each.final))
-            await self._pods.changed(attempt, LOOK)
+            await self._changed(attempt)
+
+    async def _changed(self, attempt: Attempt) -> None:
+        """Wait until its pod may have to be judged anew."""
+        pod = self._pods.now.get(attempt, {})
+        patience = symptoms.patient_for(pod, self._clock(), self._settings.patience)
+        await self._pods.changed(attempt, min(LOOK, patience))
 
     async def _listed(self) -> None:
         try:

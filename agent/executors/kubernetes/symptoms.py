@@ -79,10 +79,10 @@ def ending(pod: Pod) -> str:
     conductor = _container(pod, CONDUCTOR)
     terminated = _terminated(conductor) if conductor is not None else None
     if not words and terminated is not None and terminated.get("exitCode") != 0:
-        words = f"the conductor's container ended: {_death(terminated)}"
+        words = f"the conductor is gone: its container ended: {_death(terminated)}"
     if not words and metadata.get("deletionTimestamp"):
-        words = "the pod was deleted"
-    return words or "the conductor's container ended"
+        words = "the pod is gone: it was deleted"
+    return words or "the conductor is gone: its container ended"
 
 
 def casualties(pod: Pod, now: float, patience: Patience) -> Iterator[Casualty]:
@@ -110,6 +110,12 @@ def _never(reason: str, waited: float, container: Mapping[str, Any], patience: P
     if reason in _PULLING or reason in _REPEATED:
         return waited > patience.pull
     return reason in {"RunContainerError", "StartError"} and container.get("restartCount", 0) > 2
+
+
+def patient_for(pod: Pod, now: float, patience: Patience) -> float:
+    """Seconds after which the same pod may be judged otherwise, though nothing of it changes."""
+    waited = now - _seconds((pod.get("metadata") or {}).get("creationTimestamp"), now)
+    return min((limit - waited + 0.1 for limit in (patience.pull, patience.pending) if limit > waited), default=1e9)
 
 
 def ready(pod: Pod) -> bool:

@@ -47,8 +47,8 @@ class Pods:
     def drop(self, attempt: Attempt, pod: Object | None = None) -> None:
         """It is gone."""
         before = self.now.pop(attempt, None)
-        if (last := pod or before) is not None:
-            self.last[attempt] = last
+        if pod is not None or before is not None:
+            self.last[attempt] = before or {} if pod is None else pod
             while len(self.last) > _REMEMBERED:
                 self.last.popitem(last=False)
         self._signal(attempt)

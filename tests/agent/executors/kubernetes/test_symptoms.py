@@ -55,7 +55,7 @@ PULL: dict[str, Any] = {"reason": "ImagePullBackOff", "message": 'Back-off pulli
             1,
             Up("10.1.2.3"),
         ),
-        (pod(metadata={"deletionTimestamp": CREATED}), 1, Gone("the pod was deleted")),
+        (pod(metadata={"deletionTimestamp": CREATED}), 1, Gone("the pod is gone: it was deleted")),
         (pod(conditions=[UNSCHEDULABLE]), 1, Coming("Unschedulable: 0/3 nodes are available: 3 Insufficient cpu.")),
         (
             pod(conditions=[UNSCHEDULABLE]),
@@ -90,7 +90,7 @@ PULL: dict[str, Any] = {"reason": "ImagePullBackOff", "message": 'Back-off pulli
         (
             pod("Failed", container(kind="terminated", reason="OOMKilled", exitCode=137)),
             1,
-            Gone("the conductor's container ended: OOMKilled, exit code 137"),
+            Gone("the conductor is gone: its container ended: OOMKilled, exit code 137"),
         ),
         (
             pod(
@@ -107,7 +107,11 @@ PULL: dict[str, Any] = {"reason": "ImagePullBackOff", "message": 'Back-off pulli
             1,
             Gone("PreemptionByScheduler: default-scheduler: preempting to accommodate a higher priority pod"),
         ),
-        (pod("Succeeded", container(kind="terminated", exitCode=0)), 1, Gone("the conductor's container ended")),
+        (
+            pod("Succeeded", container(kind="terminated", exitCode=0)),
+            1,
+            Gone("the conductor is gone: its container ended"),
+        ),
     ],
 )
 def test_where_a_pod_stands(shown: dict[str, Any], after: float, expected: State) -> None:

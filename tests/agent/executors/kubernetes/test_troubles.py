@@ -1,0 +1,128 @@
+"""An API server that is slow, busy, forgetful or silent; pods that others touch: on the cluster in this process."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from agent.executors.kubernetes.naming import pod_name
+from agent.executors.kubernetes.settings import Patience
+from agent.ports.executor import CannotLaunch, ConductorGone
+from tests.agent.executors.kubernetes.conftest import SETTINGS, FakeCluster
+from tests.contracts.executor.test_executor import finished, gone, printed, record, work
+from tests.fakes.kubernetes.objects import Object, Refusal
+from workflow.journal import AttemptStarted
+
+PODS = "/api/v1/namespaces/tests/pods"
+
+
+async def test_a_busy_server_is_asked_again(cluster: FakeCluster) -> None:
+    executor = cluster.executor()
+    await executor.held()
+    of, bundle = work()
+    for code in (429, 500, 503):
+        cluster.api.troubles.append(Refusal(code, "Busy", "try again"))
+    await executor.launch(bundle)
+    assert printed(await finished(executor, of)) == b"hello\n"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "final"),
+    [
+        (Refusal(403, "Forbidden", 'pods "x" is forbidden: exceeded quota: none, requested: pods=1'), False),
+        (Refusal(403, "Forbidden", 'pods "x" is forbidden: violates PodSecurity "restricted:latest"'), True),
+        (Refusal(422, "Invalid", "Pod is invalid: spec.containers[1].image: Required value"), True),
+        (Refusal(404, "NotFound", 'namespaces "tests" not found'), True),
+    ],
+)
+async def test_what_is_refused_is_told_in_the_clusters_words(
+    cluster: FakeCluster, refusal: Refusal, final: bool
+) -> None:
+    executor = cluster.executor()
+
+    def admit(collection: str, _: Object) -> None:
+        if collection == PODS:
+            raise refusal
+
+    cluster.objects.admission.append(admit)
+    _, bundle = work()
+    with pytest.raises(CannotLaunch) as found:
+        await executor.launch(bundle)
+    assert refusal.message in found.value.reason and found.value.final is final
+    assert await executor.held() == ()
+
+
+async def test_watches_that_end_or_expire_lose_nothing(cluster: FakeCluster) -> None:
+    executor = cluster.executor()
+    await executor.held()
+    cluster.objects.mute = True
+    of, bundle = work()
+    await executor.launch(bundle)
+    await asyncio.sleep(0.5)  # the pod runs, and the watch says nothing of it
+    cluster.objects.mute = False
+    expired = Refusal(410, "Expired", "too old resource version")
+    cluster.objects.end_watches({"type": "ERROR", "object": expired.status()})
+    assert printed(await finished(executor, of)) == b"hello\n"
+
+
+async def test_a_pod_that_somebody_deletes_is_lost(cluster: FakeCluster) -> None:
+    executor = cluster.executor()
+    of, bundle = work("sleep 1000")
+    await executor.launch(bundle)
+    async with executor.connect(of, 0) as conversation:
+        await record(conversation.received(), AttemptStarted)
+        cluster.objects.remove(PODS, pod_name(of))
+        async with asyncio.timeout(10):
+            async for _ in conversation.received():
+                pass
+    assert "gone" in await gone(executor, of)
+
+
+async def test_a_pod_that_no_node_takes_is_given_up_with_the_reason(cluster: FakeCluster) -> None:
+    executor = cluster.executor()
+    cluster.kubelet.idle = True
+    of, bundle = work()
+    await executor.launch(bundle)
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
+    cluster.objects.update(
+        PODS, pod_name(of), lambda pod: pod.update(status={"phase": "Pending", "conditions": [condition]})
+    )
+    with pytest.raises(ConductorGone, match="Unschedulable: 0/1 nodes"):
+        async with asyncio.timeout(15), executor.connect(of, 0):
+            pass
+    cluster.kubelet.idle = False
+
+
+async def test_a_stranger_without_the_key_is_not_heard(cluster: FakeCluster) -> None:
+    import ssl
+
+    executor = cluster.executor()
+    of, bundle = work("sleep 1000")
+    await executor.launch(bundle)
+    async with executor.connect(of, 0):
+        address = cluster.objects.get(f"{PODS}/{pod_name(of)}")["status"]["podIP"]
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        reader, writer = await asyncio.open_connection(address, SETTINGS.port, ssl=context)
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            writer.write(b"\0\0\0\0")
+            await writer.drain()
+            if await reader.read(1) == b"":
+                raise ConnectionError
+        writer.close()
+
+
+async def test_a_name_that_is_somebody_elses_is_not_taken(cluster: FakeCluster) -> None:
+    executor = cluster.executor()
+    of, bundle = work()
+    body = {"metadata": {"name": pod_name(of), "labels": {"app": "other"}}, "spec": {}}
+    cluster.kubelet.idle = True
+    cluster.objects.create("/api/v1/namespaces/tests/secrets", body)
+    with pytest.raises(CannotLaunch, match="already exists"):
+        await executor.launch(bundle)
+    cluster.objects.remove("/api/v1/namespaces/tests/secrets", pod_name(of))
+
+
+def test_the_defaults_are_patient() -> None:
+    assert Patience() == Patience(pull=120, pending=600, removal=40)

@@ -1,0 +1,124 @@
+"""What the API server keeps: objects by path, versions, and everybody who watches."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+Object = dict[str, Any]
+
+
+class Refusal(Exception):
+    """An answer that is an error, as a Status object."""
+
+    def __init__(self, code: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.reason, self.message = code, reason, message
+
+    def status(self) -> Object:
+        """As JSON."""
+        return {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "status": "Failure",
+            "code": self.code,
+            "reason": self.reason,
+            "message": self.message,
+        }
+
+
+@dataclass(eq=False)
+class Watcher:
+    """One open watch."""
+
+    collection: str
+    selector: str
+    events: asyncio.Queue[Object | None] = field(default_factory=asyncio.Queue)
+
+
+class Objects:
+    """The store."""
+
+    def __init__(self) -> None:
+        self._version = 100
+        self._held: dict[str, Object] = {}  # "<collection>/<name>" -> object
+        self.watchers: list[Watcher] = []
+        self.admission: list[Callable[[str, Object], None]] = []
+        """Asked before anything is created; raise Refusal."""
+        self.mute = False
+        """Whether watches are told nothing."""
+
+    @property
+    def version(self) -> str:
+        """Of the newest change."""
+        return str(self._version)
+
+    def create(self, collection: str, body: Object) -> Object:
+        """Keep a new object."""
+        made = copy.deepcopy(body)
+        name = made["metadata"]["name"]
+        for ask in self.admission:
+            ask(collection, made)
+        if f"{collection}/{name}" in self._held:
+            raise Refusal(409, "AlreadyExists", f'{collection.rpartition("/")[2]} "{name}" already exists')
+        moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        namespace = collection.split("/")[4] if "/namespaces/" in collection else ""
+        made["metadata"] |= {"creationTimestamp": moment, "namespace": namespace, "uid": f"uid-{self._version}"}
+        self._held[f"{collection}/{name}"] = made
+        self._changed("ADDED", collection, made)
+        return made
+
+    def get(self, path: str) -> Object:
+        """One object."""
+        try:
+            return self._held[path]
+        except KeyError:
+            collection, _, name = path.rpartition("/")
+            raise Refusal(404, "NotFound", f'{collection.rpartition("/")[2]} "{name}" not found') from None
+
+    def list(self, collection: str, selector: str) -> list[Object]:
+        """Those that the label selector names."""
+        return [
+            each
+            for path, each in self._held.items()
+            if path.rpartition("/")[0] == collection and matches(each, selector)
+        ]
+
+    def update(self, collection: str, name: str, change: Callable[[Object], None]) -> None:
+        """Change an object, if it is there."""
+        if (held := self._held.get(f"{collection}/{name}")) is not None:
+            change(held)
+            self._changed("MODIFIED", collection, held)
+
+    def remove(self, collection: str, name: str) -> None:
+        """Take an object away, if it is there."""
+        if (held := self._held.pop(f"{collection}/{name}", None)) is not None:
+            self._changed("DELETED", collection, held)
+
+    def end_watches(self, last: Object | None = None) -> None:
+        """End every watch, after one more event."""
+        for watcher in self.watchers:
+            if last is not None:
+                watcher.events.put_nowait(last)
+            watcher.events.put_nowait(None)
+
+    def _changed(self, kind: str, collection: str, held: Object) -> None:
+        self._version += 1
+        held["metadata"]["resourceVersion"] = self.version
+        for watcher in self.watchers:
+            if watcher.collection == collection and matches(held, watcher.selector) and not self.mute:
+                watcher.events.put_nowait({"type": kind, "object": copy.deepcopy(held)})
+
+
+def matches(held: Mapping[str, Any], selector: str) -> bool:
+    """Whether the labels are those."""
+    labels = held["metadata"].get("labels") or {}
+    for part in filter(None, selector.split(",")):
+        name, wanted, value = part.partition("=")
+        if name not in labels or (wanted and labels[name] != value):
+            return False
+    return True
