@@ -46,6 +46,7 @@ TABLE: Final[tuple[tuple[type[Exception], grpc.StatusCode], ...]] = (
     (BlobsUnavailable, _S.UNAVAILABLE),
     (TimeoutError, _S.DEADLINE_EXCEEDED),
     (LookupError, _S.NOT_FOUND),
+    (grpc.aio.InternalError, _S.UNAVAILABLE),  # the peer went away while it was written to
 )
 """First match wins: narrower ones stand above wider ones."""
 
