@@ -76,7 +76,9 @@ class Zygote:
                     os.read(reading, 4096)
                 self._reap()
             if self._said.fileno() in ready:
-                message = self._said.recv(MAX_SAID)
+                message = b""
+                with suppress(ConnectionError):  # the agent was killed
+                    message = self._said.recv(MAX_SAID)
                 if not message:
                     return
                 self._launch(Path(os.fsdecode(message)))
