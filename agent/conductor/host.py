@@ -118,14 +118,14 @@ class Host:
         if wanted(self._bundle.plan):
             await self._entrusted.wait()
         stage = self._stage(StepRef("1"), {})
+        self._around = replace(self._around, common=common_environment(stage, self._plan.container))
         try:
             await receive(stage, self._bundle.transfers)
         except (Failure, OSError) as problem:
             words = f"files of the parent could not be had: {self._sentence(problem)}"
             self._events.put_nowait(Told(now(), Stop(ExecutionState.ABORTED, words)))
             return
-        env = common_environment(stage, self._plan.container)
-        self._events.put_nowait(Begun(now(), env))
+        self._events.put_nowait(Begun(now(), self._around.common))
 
     # --- commands -------------------------------------------------------------------------------------------
 

@@ -36,6 +36,8 @@ from workflow.states import ExecutionState
 
 _LAST_WORDS = 60
 """Seconds that an execution has to end once nobody came for it."""
+_LOOK = 30
+"""Seconds after which a conductor that is alone looks whether its folder is still there."""
 
 
 async def conduct(terms: Terms, ready: Callable[[], None]) -> None:
@@ -69,7 +71,7 @@ async def _conducted(terms: Terms, folder: Path, listening: socket.socket) -> No
     bundle = decode_to((folder / BUNDLE).read_bytes())
     assert isinstance(bundle, Bundle)
     journal, exchange = Journal(folder / JOURNAL), Exchange()
-    conductor = Attendance(terms.alone)
+    conductor = Attendance(terms.alone, folder.exists)
     server = Server(bundle.attempt, journal, exchange, conductor)
     await journal.write(AttemptStarted(now(), f"muster {terms.version}".strip(), terms.host))
     listener = await asyncio.start_unix_server(server.accept, sock=listening, limit=BUFFER)
@@ -133,9 +135,11 @@ def private_names(plan: Plan) -> tuple[str, ...]:
 class Attendance:
     """Who hears the server: passes on to the host, and watches whether anybody is there."""
 
-    def __init__(self, patience: int) -> None:
+    def __init__(self, patience: int, wanted: Callable[[], bool] = lambda: True) -> None:
+        """``patience``: seconds for which it waits for an agent. ``wanted``: whether what it does is still of use."""
         self.release = asyncio.Event()
         self._patience = patience
+        self._wanted = wanted
         self._host: Host | None = None
         self._early: list[Directive] = []
         self._values: SecretValues | None = None
@@ -173,14 +177,23 @@ class Attendance:
         self._changed.set()
 
     async def watch(self) -> None:
-        """Give up when no agent comes for a long time."""
-        while True:
-            self._changed.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(None if self._present else self._patience):
-                    await self._changed.wait()
-                continue
-            break
+        """Give up when no agent comes for a long time, or when the folder was deleted meanwhile."""
+        while await self._awaited():
+            pass
         self.told(Stop(ExecutionState.ABORTED, f"no agent came for this execution for {self._patience} s"))
-        await asyncio.sleep(_LAST_WORDS)
+        await asyncio.sleep(_LAST_WORDS if self._wanted() else 0)
         self.released()
+
+    async def _awaited(self) -> bool:
+        """Wait for the next coming or going; False where it was waited for long enough."""
+        end = asyncio.get_running_loop().time() + self._patience
+        self._changed.clear()
+        while self._wanted():
+            left = end - asyncio.get_running_loop().time()
+            if left <= 0 and not self._present:
+                return False
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if self._present else min(left, _LOOK)):
+                    await self._changed.wait()
+                return True
+        return False

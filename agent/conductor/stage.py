@@ -34,6 +34,8 @@ class Surroundings:
     """What every process has in its environment."""
     shell: tuple[str, ...]
     """The workflow shell: what stands before ``-c`` or a script's path."""
+    common: Mapping[str, str] = field(default_factory=dict)
+    """And what the workflow's own container adds: for operations that are no process. Known once it begins."""
     values: Mapping[str, str] = field(default_factory=dict)
     """``secret/<name>/<key>`` and ``config/<name>/<key>`` -> value."""
 

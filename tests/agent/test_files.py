@@ -142,6 +142,13 @@ async def test_artifacts_are_stored_under_relative_names(either: Bench) -> None:
     assert held.finished is not None and held.finished.state is ExecutionState.PASSED
 
 
+async def test_operations_see_the_workflows_own_environment(bench: Bench) -> None:
+    container = Container(env=(EnvVar("WHERE", "reports"),))
+    work = plan(shell("mkdir reports; echo x > reports/r"), SaveArtifacts(("{{ env.WHERE }}/*",)), container=container)
+    await bench.run(work)
+    assert [offer.name for offer, _ in bench.control.stored] == ["reports/r"]
+
+
 async def test_no_artifacts_are_no_failure(bench: Bench) -> None:
     held = await bench.run(plan(SaveArtifacts(("nothing/**",))))
     assert "No artifacts found." in system(held)

@@ -82,10 +82,10 @@ async def test_an_unknown_command_is_a_sentence(bench: Bench) -> None:
 
 
 async def test_a_time_out_kills_grandchildren(either: Bench) -> None:
-    script = "echo begin; (setsid sleep 1000 & setsid sh -c 'trap \"\" TERM; sleep 1000' & wait) & sleep 1000"
+    script = "echo begin; (setsid sleep 1011 & setsid sh -c 'trap \"\" TERM; sleep 1011' & wait) & sleep 1011"
     slow = Step(StepRef("1"), Group((Step(StepRef("1.1"), shell(script)),)), timeout=SECOND // 2)
     held = await either.run(
-        plan(slow, Step(StepRef("2"), shell("ps ax | grep -c '[s]leep 1000' || true"), condition="always"))
+        plan(slow, Step(StepRef("2"), shell("ps ax | grep -c '[s]leep 1011' || true"), condition="always"))
     )
     finished = {e.ref: e.status for r in held.records if isinstance(e := r.entry, StepFinished)}
     assert finished[StepRef("1")] is StepStatus.TIMEOUT

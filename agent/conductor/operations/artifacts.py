@@ -41,7 +41,9 @@ class _Chosen:
 
 async def save_artifacts(stage: Stage, operation: SaveArtifacts) -> None:
     """Store them. Nothing found is no failure. Raises ``Failure``, OSError."""
-    operation = Texts(stage.names, stage.around.env, stage.around.values, inside=stage.place.inside).all_of(operation)
+    operation = Texts(stage.names, stage.around.common, stage.around.values, inside=stage.place.inside).all_of(
+        operation
+    )
     chosen = await stage.place.work(lambda: _chosen(stage, operation))
     for words in chosen.left_out[:_SHOWN]:
         await stage.printed.say(words)

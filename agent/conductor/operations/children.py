@@ -33,8 +33,8 @@ async def expanded(stage: Stage, operation: Operation) -> tuple[ChildSpec, ...]:
 async def _counted(
     stage: Stage, operation: Execute | Parallel | StartServices, names: Mapping[str, Json]
 ) -> tuple[ChildSpec, ...]:
-    env: dict[str, Json] = dict(stage.around.env)
-    texts = Texts(names, stage.around.env, stage.around.values, inside=stage.place.inside)
+    env: dict[str, Json] = dict(stage.around.common)
+    texts = Texts(names, stage.around.common, stage.around.values, inside=stage.place.inside)
     try:
         return await stage.place.work(lambda: expand(operation, {**names, "env": env}, texts.functions))
     except BadSpread as problem:
@@ -42,7 +42,7 @@ async def _counted(
 
 
 async def _packed_for(stage: Stage, transfer: Transfer) -> str:
-    texts = Texts(stage.names, stage.around.env, stage.around.values)
+    texts = Texts(stage.names, stage.around.common, stage.around.values)
     digest = await handed_over(stage, texts.all_of(transfer))
     if digest is None:
         raise Failure(f"there is nothing to pack in {transfer.source}")
@@ -57,7 +57,7 @@ async def _with_transfers(
     done: list[ChildSpec] = []
     for child in children:
         stage.check()
-        texts = Texts({**stage.names, **child.variables}, stage.around.env, stage.around.values)
+        texts = Texts({**stage.names, **child.variables}, stage.around.common, stage.around.values)
         taken: list[tuple[str, str]] = []
         for transfer in map(texts.all_of, _transfers(operation, child)):
             if transfer not in packed:

@@ -76,7 +76,7 @@ async def clone(stage: Stage, operation: Clone) -> None:
         raise Failure("git authType github needs a GitHub App of the control plane, and there is none")
     if shutil.which("git") is None:
         raise Failure("there is no git on this machine")
-    texts = Texts(stage.names, stage.around.env, stage.around.values, inside=stage.place.inside)
+    texts = Texts(stage.names, stage.around.common, stage.around.values, inside=stage.place.inside)
     operation = texts.all_of(operation)
     target = await stage.place.work(lambda: stage.place.reached(confined(stage, operation.mount_path)))
     with TemporaryDirectory(prefix="git-", dir=stage.place.private) as folder:
@@ -175,7 +175,7 @@ def _access(stage: Stage, operation: Clone, folder: Path) -> _Access:
     username = _given(stage, operation.username) or username
     token = _given(stage, operation.token) or token
     key = _given(stage, operation.ssh_key)
-    env = {**stage.around.env, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "/bin/false", "LC_ALL": "C"}
+    env = {**stage.around.common, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "/bin/false", "LC_ALL": "C"}
     env.pop("GIT_DIR", None)
     if token and operation.auth is GitAuth.HEADER:
         env |= _header(uri, f"Authorization: Bearer {token}")
@@ -187,7 +187,7 @@ def _access(stage: Stage, operation: Clone, folder: Path) -> _Access:
 
 
 def _given(stage: Stage, variable: EnvVar | None) -> str:
-    return value_of(stage, variable, stage.around.env) if variable is not None else ""
+    return value_of(stage, variable, stage.around.common) if variable is not None else ""
 
 
 def _split(uri: str) -> tuple[str, str, str]:

@@ -30,7 +30,7 @@ _PIECE = 256 * 1024
 
 async def write_files(stage: Stage, operation: WriteFiles) -> None:
     """Write them. Raises ``Failure``, OSError."""
-    texts = Texts(stage.names, stage.around.env, stage.around.values, inside=stage.place.inside)
+    texts = Texts(stage.names, stage.around.common, stage.around.values, inside=stage.place.inside)
 
     def work() -> None:
         for file in operation.files:
@@ -65,7 +65,7 @@ def _write(stage: Stage, path: str, content: str, file: File) -> None:
 
 async def fetch_tarball(stage: Stage, operation: FetchTarball) -> None:
     """Fetch and unpack it. Raises ``Failure``, OSError."""
-    operation = Texts(stage.names, stage.around.env, stage.around.values).all_of(operation)
+    operation = Texts(stage.names, stage.around.common, stage.around.values).all_of(operation)
     digest = operation.digest or operation.url.removeprefix(TRANSFER_URL)
     if operation.digest or operation.url.startswith(TRANSFER_URL):
         await fetched(stage, digest, operation.path)

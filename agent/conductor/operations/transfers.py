@@ -57,7 +57,7 @@ async def fetched(stage: Stage, digest: str, directory: str) -> None:
 
 async def offer_files(stage: Stage, operation: OfferFiles) -> None:
     """Pack and hand over each. Raises ``Failure``, OSError."""
-    texts = Texts(stage.names, stage.around.env, stage.around.values)
+    texts = Texts(stage.names, stage.around.common, stage.around.values)
     for transfer in operation.fetch:
         offered = texts.all_of(transfer)
         digest = await handed_over(stage, offered)
