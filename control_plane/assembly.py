@@ -22,6 +22,7 @@ from control_plane.adapters.segments import SegmentJournals
 from control_plane.adapters.signals import LocalSignals
 from control_plane.adapters.sqlite import SqliteStore
 from control_plane.adapters.system import SystemClock
+from control_plane.adapters.vault import FileVault
 from control_plane.adapters.x509 import RootsUnusable, X509Authority
 from control_plane.ports.authority import Authority
 from control_plane.ports.opening import Unusable
@@ -85,8 +86,9 @@ async def _start(settings: Settings, version: str, stack: AsyncExitStack) -> Rea
     stack.push_async_callback(blobs.close)
     names = ("localhost", "127.0.0.1", "::1", settings.host, *settings.names)
     authority = await asyncio.to_thread(X509Authority, state / "authority", tuple(dict.fromkeys(names)), clock)
+    vault = await asyncio.to_thread(FileVault.open, state / "vault.key")
 
-    house = join(Ports(store, journals, signals, clock, blobs), terms=settings.terms, version=version)
+    house = join(Ports(store, journals, signals, clock, vault, blobs), terms=settings.terms, version=version)
     await house.load()
     grpc_port = port_for("the agents' port", settings.grpc_host, settings.grpc_port)
     enrol_socket = listening("the enrolment port", settings.enrol_host, settings.enrol_port)

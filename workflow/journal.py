@@ -131,7 +131,9 @@ class ChildSpec:
     ``item`` says which entry of the step's operation it comes from: the position in ``Execute.items`` or
     ``StartServices.services``, 0 for ``Parallel``. ``variables`` are ``index``, ``count``, ``matrix``, ``shard``, ...
     as the child's templates see them. ``workflow`` names the workflow (WORKFLOW only; a selector is resolved by the
-    control plane into as many executions as match). ``paused`` children start and wait.
+    control plane into as many executions as match). ``paused`` children start and wait. ``references`` are the
+    parameters whose values depend on secrets: templates in which nothing but ``secret()`` is left; ``config`` has the
+    others.
     """
 
     kind: ChildKind
@@ -143,6 +145,7 @@ class ChildSpec:
     variables: Mapping[str, Json] = field(default_factory=dict)
     description: str = ""
     transfers: tuple[tuple[str, str], ...] = ()  # (digest, path in the child)
+    references: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,10 +123,13 @@ class Welcome:
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """Take this. ``service``: its address is wanted as soon as it is reachable."""
+    """Take this. ``service``: its address is wanted as soon as it is reachable. ``secrets`` are the values that the
+    plan names as ``secret("muster.dev/config", key)``, by key: never logged, never written where others can read.
+    """
 
     bundle: Bundle
     service: bool = False
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

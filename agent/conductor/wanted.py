@@ -9,7 +9,9 @@ from collections.abc import Iterator
 
 from workflow.plan.nodes import Json
 
-_CALL = re.compile(r"""\bsecret\(\s*(["'])([^"']+)\1\s*,\s*(["'])([^"']+)\3\s*\)""")
+_QUOTE = r"""\\*["']"""  # a call may stand in a text within a text, where its quotes are escaped
+_NAME = rf"""{_QUOTE}([^"'\\]+){_QUOTE}"""
+_CALL = re.compile(rf"\bsecret\(\s*{_NAME}\s*,\s*{_NAME}\s*\)")
 _KEYED = {"secretKeyRef": "secret", "configMapKeyRef": "config"}
 _WHOLE = {"secretRef": "secret", "configMapRef": "config"}
 
@@ -22,7 +24,7 @@ def wanted(plan: bytes) -> frozenset[str]:
 
 def _in(value: Json) -> Iterator[str]:
     if isinstance(value, str):
-        yield from (f"secret/{found[2]}/{found[4]}" for found in _CALL.finditer(value))
+        yield from (f"secret/{found[1]}/{found[2]}" for found in _CALL.finditer(value))
     elif isinstance(value, list):
         for item in value:
             yield from _in(item)

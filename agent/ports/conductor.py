@@ -68,7 +68,7 @@ class FileRefused:
 class SecretValues:
     """Values of the secrets that the plan names: ``secret/<name>/<key>`` -> value. Never journalled, always masked."""
 
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,7 @@ class PlanRow:
     variables: Mapping[str, Json] = field(default_factory=dict)
     transfers: tuple[tuple[str, str], ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
+    secrets: bytes = b""  # values that the plan names, sealed by the vault; empty where it names none
 
 
 @dataclass(frozen=True, slots=True)

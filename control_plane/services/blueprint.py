@@ -46,6 +46,7 @@ class Blueprint:
     asks: Plan | None = (
         None  # the plan, where its texts ask for facts that are known only when the execution is written
     )
+    secrets: bytes = b""  # the values that the plan names, sealed
 
 
 def blueprint_of(plan: Plan, *, target: Target | None = None) -> Blueprint:
@@ -117,7 +118,8 @@ def rows_of(
         queue_deadline=Instant(now + blueprint.queue_timeout),
         depth=who.depth,
     )
-    return row, PlanRow(who.id, _bound(blueprint, variables), variables, transfers, blueprint.annotations)
+    bound = _bound(blueprint, variables)
+    return row, PlanRow(who.id, bound, variables, transfers, blueprint.annotations, blueprint.secrets)
 
 
 def _bound(blueprint: Blueprint, variables: Mapping[str, Json]) -> bytes:

@@ -13,6 +13,7 @@ from control_plane.ports.clock import Clock
 from control_plane.ports.journals import JournalLog
 from control_plane.ports.signals import Signals
 from control_plane.ports.store import Store
+from control_plane.ports.vault import Vault
 from control_plane.services.catalog import Catalog
 from control_plane.services.commits import Commits
 from control_plane.services.directives import Feeds
@@ -35,6 +36,7 @@ class Ports:
     journals: JournalLog
     signals: Signals
     clock: Clock
+    vault: Vault
     blobs: Blobs | None = None  # without them reports of earlier runs are not read
 
 
@@ -77,10 +79,10 @@ def join(ports: Ports, *, terms: Terms | None = None, version: str = "") -> Hous
     store, signals, clock = ports.store, ports.signals, ports.clock
     commits, leases, feeds = Commits(store, signals), Leases(terms), Feeds(store)
     durations = Durations(store, ports.blobs)
-    planning = Planning(store, clock, durations)
+    planning = Planning(store, clock, ports.vault, durations)
     supervision = Supervision(store, clock, commits, leases, terms)
-    routing = Routing(store, signals, clock, commits, terms)
-    sessions = Sessions(store, signals, clock, commits, leases, routing, supervision, terms, version)
+    routing = Routing(store, signals, clock, commits, ports.vault, terms)
+    sessions = Sessions(store, signals, clock, commits, leases, routing, supervision, ports.vault, terms, version)
     progress = Progress(store, ports.journals, signals, clock, commits, feeds, planning)
     orchestration = Orchestration(store, ports.journals, signals, clock, commits, feeds, planning)
     for listener in (supervision, routing, feeds, progress, orchestration, sessions):

@@ -25,6 +25,7 @@ def encode_spec(child: ChildSpec) -> wire.ChildSpec:
         variables_json=checks.to_json("a child's variables", child.variables),
         description=checks.sentence(child.description),
         transfers=encode_transfers(child.transfers),
+        references=child.references,
     )
 
 
@@ -39,6 +40,7 @@ def decode_spec(message: wire.ChildSpec) -> ChildSpec:
         variables=checks.from_json("a child's variables", message.variables_json),
         description=checks.text("a description", message.description),
         transfers=checks.pairs(message.transfers),
+        references=checks.texts("a child's references", message.references),
     )
 
 

@@ -137,8 +137,9 @@ def encode_control(message: Welcome | ControlSays) -> wire.ControlMessage:
     match message:
         case Welcome():
             return wire.ControlMessage(welcome=_encode_welcome(message))
-        case Assign(bundle, service):
-            return wire.ControlMessage(assign=wire.Assign(bundle=journal.encode_bundle(bundle), service=service))
+        case Assign(bundle, service, secrets):
+            assigned = wire.Assign(bundle=journal.encode_bundle(bundle), service=service, secrets=secrets)
+            return wire.ControlMessage(assign=assigned)
         case Withdraw(attempt, reason):
             withdrawn = wire.Withdraw(attempt=journal.encode_attempt(attempt), reason=checks.sentence(reason))
             return wire.ControlMessage(withdraw=withdrawn)
@@ -155,7 +156,8 @@ def decode_control(message: wire.ControlMessage) -> Welcome | ControlSays:
         case "welcome":
             return _decode_welcome(message.welcome)
         case "assign":
-            return Assign(journal.decode_bundle(message.assign.bundle), message.assign.service)
+            secrets = checks.texts("secrets", message.assign.secrets)
+            return Assign(journal.decode_bundle(message.assign.bundle), message.assign.service, secrets)
         case "withdraw":
             withdrawn = message.withdraw
             return Withdraw(journal.decode_attempt(withdrawn.attempt), _reason(withdrawn.reason))

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -233,3 +234,21 @@ def processes(words: str) -> list[str]:
             if command == words:
                 found.append(entry.name)
     return found
+
+
+async def test_an_agent_killed_between_launch_and_connect_loses_no_value(state: Path) -> None:
+    script = """printf '%s %s\\n' {{ secret("muster.dev/config","pin") }} "$(printf %s "$PIN" | wc -c)" """
+    made = plan(shell(script, PIN='{{ secret("muster.dev/config","pin") }}'))
+    before = ProcessExecutor(options(state))
+    assigned = replace(assign(made), secrets={"pin": "4711-0815"})
+    await before.launch(assigned)
+    await before.close()
+    files = [path for path in (state / "attempts").rglob("*") if path.is_file()]
+    holding = [path for path in files if b"4711-0815" in path.read_bytes()]
+    assert [path.stat().st_mode & 0o777 for path in holding] == [0o600]
+    control = MemoryControl()
+    held = control.expect(assigned.bundle.attempt)
+    async with bench_in(state, control=control):
+        await control.until(lambda: held.finished is not None)
+        assert held.output() == b"***** 9\n"
+        await control.until(lambda: not list((state / "attempts").iterdir()))

@@ -21,11 +21,13 @@ from workflow.expressions import (
     Scope,
     Unresolved,
     Value,
+    calls,
     evaluate,
     parse_template,
     render,
     scope,
 )
+from workflow.expressions import names as names_in
 from workflow.journal import ChildKind, ChildSpec
 from workflow.plan.nodes import Execute, ExecuteItem, Json, Parallel, Plan, Spread, StartServices
 from workflow.plan.texts import mentions
@@ -46,8 +48,13 @@ def expand(
     names: Mapping[str, Json],
     functions: Mapping[str, Function] = _NO_FUNCTIONS,
 ) -> tuple[ChildSpec, ...]:
-    """Every child of the operation, numbered from 0; transfers are left to the host. Raises ``BadSpread``."""
-    around, history = scope(names, functions=functions), from_variables(names)
+    """Every child of the operation, numbered from 0; transfers are left to the host. Raises ``BadSpread``.
+
+    What is said of a child is journalled, so no secret is resolved here: parameters that depend on one stay templates
+    (``ChildSpec.references``), and elsewhere ``secret()`` is refused.
+    """
+    around, history = scope(names, functions={**functions, "secret": _refused}), from_variables(names)
+    open_scope = scope(names, functions={name: each for name, each in functions.items() if name != "secret"})
     found: list[ChildSpec] = []
     try:
         match operation:
@@ -66,7 +73,7 @@ def expand(
                 for place, item in enumerate(operation.items):
                     what = f"execute.workflows[{place}]"
                     for variables in _variables(item.spread, around, history, what, len(found)):
-                        found.append(_execution(item, place, len(found), variables, around))
+                        found.append(_execution(item, place, len(found), variables, around, open_scope))
     except ExpressionError as error:
         raise BadSpread(f"{error} in {error.source[:200]!r}") from error
     return tuple(found)
@@ -91,17 +98,39 @@ def _worker(operation: Parallel, variables: Mapping[str, Json], around: Scope) -
     return ChildSpec(ChildKind.WORKER, index, variables=variables, description=title)
 
 
-def _execution(item: ExecuteItem, place: int, index: int, variables: Mapping[str, Json], around: Scope) -> ChildSpec:
+def _execution(
+    item: ExecuteItem, place: int, index: int, variables: Mapping[str, Json], around: Scope, open_scope: Scope
+) -> ChildSpec:
+    references = _references(item.config, scope(variables).over(open_scope))
     return ChildSpec(
         ChildKind.WORKFLOW,
         index,
         place,
         _text(item.name or "", variables, around),
         {key: _text(value, variables, around) for key, value in item.selector.items()},
-        {key: _filled(value, variables, around) for key, value in item.config.items()},
+        {key: _filled(value, variables, around) for key, value in item.config.items() if key not in references},
         variables,
         _text(item.description, variables, around),
+        references=references,
     )
+
+
+def _references(config: Mapping[str, Json], open_scope: Scope) -> dict[str, str]:
+    """The parameters that depend on secrets, with all but those filled in."""
+    found: dict[str, str] = {}
+    for key, value in config.items():
+        if not isinstance(value, str) or "{{" not in value or "secret" not in calls(parse_template(value)):
+            continue
+        rest = render(value, open_scope)
+        if not rest.static:
+            if rest.rest is not None and names_in(rest.rest):
+                render(value, open_scope, Unresolved.FAIL)  # which says what is unknown
+            found[key] = rest.residual
+    return found
+
+
+def _refused(values: Sequence[Value]) -> Value:
+    raise ExpressionError("secret() cannot be used here: its value would stand in the journal")
 
 
 # --- the arithmetic ----------------------------------------------------------------------------------------------

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from workflow.entrusted import SECRET_NAME
 from workflow.model import Node
 
-from .configuration import SECRET_NAME
 from .parameters import BadParameter, Value, cast
-from .resolver import Resolution, canonical_name, resolve, resolve_with_secrets
+from .resolver import NOTHING, HandedDown, Resolution, canonical_name, resolve, resolve_with_secrets
 
 
 def dump(node: Node) -> dict[str, Any]:
@@ -20,8 +20,10 @@ def dump(node: Node) -> dict[str, Any]:
 
 
 __all__ = [
+    "NOTHING",
     "SECRET_NAME",
     "BadParameter",
+    "HandedDown",
     "Resolution",
     "Value",
     "canonical_name",

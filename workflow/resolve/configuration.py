@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final, TypeAlias
 
+from workflow.entrusted import SECRET_NAME
 from workflow.expressions import ExpressionError, Scope, Template
 from workflow.expressions.syntax import Argument, Call, Literal, Node
 from workflow.model import Parameter, ParameterType
@@ -18,10 +19,6 @@ from workflow.problems import Position, Problem
 
 from .parameters import BadParameter, Value, cast
 from .texts import Known, Reader, as_expression, unresolved_parameters
-
-SECRET_NAME: Final = "muster.dev/config"  # noqa: S105 - a name, not a secret
-"""The name under which ``secret(name, key)`` finds the sensitive parameters of an execution. No Secret of a cluster
-can be called so."""
 
 Given: TypeAlias = "Value | Template"
 """A parameter as it was given: a value, or a template that is not known yet."""
@@ -53,6 +50,8 @@ class Configuring:
     secrets: dict[str, str]
     problems: list[Problem]
     further: Scope
+    hidden: frozenset[str] = frozenset()
+    """Parameters whose given values are secret, whatever the document declares."""
     values: dict[str, Value] = field(default_factory=dict)
     stand_ins: dict[str, Node] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
@@ -101,6 +100,8 @@ class Configuring:
 
     def _take(self, name: str, given: Given, at: Position) -> None:
         parameter = self.declared[name]
+        if name in self.hidden:
+            parameter = parameter.model_copy(update={"sensitive": True})
         if isinstance(given, Template):
             node = as_expression(given)
             self.stand_ins[name] = Call(_CASTS[parameter.type], (Argument(node),))

@@ -28,11 +28,26 @@ _LONGEST_MATCHED: Final = 10_000
 
 
 class BadParameter(ValueError):
-    """The value does not fit the parameter. The message continues a sentence that begins with its name."""
+    """The value does not fit the parameter. The message continues a sentence that begins with its name; ``wish`` is
+    the part of it that tells nothing of the value."""
+
+    def __init__(self, wish: str, found: str = "") -> None:
+        super().__init__(f"{wish}, not {found}" if found else wish)
+        self.wish = wish
 
 
 def cast(parameter: Parameter, value: Value) -> Value:
-    """The value as the parameter's type, constraints checked. Raises ``BadParameter``."""
+    """The value as the parameter's type, constraints checked. Raises ``BadParameter``, which tells nothing of a
+    sensitive value."""
+    if not parameter.sensitive:
+        return _cast(parameter, value)
+    try:
+        return _cast(parameter, value)
+    except BadParameter as error:
+        raise BadParameter(error.wish) from None
+
+
+def _cast(parameter: Parameter, value: Value) -> Value:
     match parameter.type:
         case ParameterType.STRING:
             return _checked_text(parameter, _text(value))
@@ -63,7 +78,7 @@ def _boolean(value: Value) -> bool:
     word = _text(value).strip().lower()
     if word in _TRUE or word in _FALSE:
         return word in _TRUE
-    raise BadParameter(f"must be true or false, not {_said(value)}")
+    raise BadParameter("must be true or false", _said(value))
 
 
 def _integer(value: Value) -> int:
@@ -73,7 +88,7 @@ def _integer(value: Value) -> int:
         return int(value)
     if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
         return int(value)
-    raise BadParameter(f"must be an integer, not {_said(value)}")
+    raise BadParameter("must be an integer", _said(value))
 
 
 def _number(value: Value) -> int | float:
@@ -83,31 +98,31 @@ def _number(value: Value) -> int | float:
         return int(value)
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()) and math.isfinite(float(value)):
         return float(value)
-    raise BadParameter(f"must be a number, not {_said(value)}")
+    raise BadParameter("must be a number", _said(value))
 
 
 def _checked_text(parameter: Parameter, value: str) -> str:
     if parameter.min_length is not None and len(value) < parameter.min_length:
-        raise BadParameter(f"must have at least {parameter.min_length} characters, not {len(value)}")
+        raise BadParameter(f"must have at least {parameter.min_length} characters", str(len(value)))
     if parameter.max_length is not None and len(value) > parameter.max_length:
-        raise BadParameter(f"must have at most {parameter.max_length} characters, not {len(value)}")
+        raise BadParameter(f"must have at most {parameter.max_length} characters", str(len(value)))
     if parameter.pattern and not _matches(parameter.pattern, value):
-        raise BadParameter(f"must match {parameter.pattern}" + ("" if parameter.sensitive else f", not {_said(value)}"))
+        raise BadParameter(f"must match {parameter.pattern}", _said(value))
     return _checked_enum(parameter, value)
 
 
 def _checked_number(parameter: Parameter, value: int | float) -> int | float:
     p = parameter
     if p.minimum is not None and value < p.minimum:
-        raise BadParameter(f"must be at least {p.minimum}, not {value}")
+        raise BadParameter(f"must be at least {p.minimum}", str(value))
     if p.maximum is not None and value > p.maximum:
-        raise BadParameter(f"must be at most {p.maximum}, not {value}")
+        raise BadParameter(f"must be at most {p.maximum}", str(value))
     if p.exclusive_minimum is not None and value <= p.exclusive_minimum:
-        raise BadParameter(f"must be above {p.exclusive_minimum}, not {value}")
+        raise BadParameter(f"must be above {p.exclusive_minimum}", str(value))
     if p.exclusive_maximum is not None and value >= p.exclusive_maximum:
-        raise BadParameter(f"must be below {p.exclusive_maximum}, not {value}")
+        raise BadParameter(f"must be below {p.exclusive_maximum}", str(value))
     if p.multiple_of and not _is_multiple(value, p.multiple_of):
-        raise BadParameter(f"must be a multiple of {p.multiple_of}, not {value}")
+        raise BadParameter(f"must be a multiple of {p.multiple_of}", str(value))
     return _checked_enum(p, value)
 
 
@@ -116,7 +131,7 @@ V = TypeVar("V", bound=Value)
 
 def _checked_enum(parameter: Parameter, value: V) -> V:
     if parameter.enum is not None and _text(value) not in parameter.enum:
-        raise BadParameter(f"must be one of {', '.join(parameter.enum)}, not {_said(value)}")
+        raise BadParameter(f"must be one of {', '.join(parameter.enum)}", _said(value))
     return value
 
 

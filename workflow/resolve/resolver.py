@@ -32,7 +32,19 @@ class Resolution:
     """A resolved workflow, and the values that it names as ``secret("muster.dev/config", key)``, by key."""
 
     workflow: Workflow
-    secrets: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HandedDown:
+    """Parameters of an executed workflow that depend on secrets of the one that executes it. ``values`` are kept aside
+    whatever the workflow declares; ``templates`` name secrets that are known only where the workflow runs."""
+
+    values: Mapping[str, Value] = field(default_factory=dict, repr=False)
+    templates: Mapping[str, str] = field(default_factory=dict)
+
+
+NOTHING: Final = HandedDown()
 
 
 def resolve(
@@ -57,10 +69,11 @@ def resolve_with_secrets(
     config: Mapping[str, Value],
     *,
     execution: Mapping[str, Any] = MappingProxyType({}),
+    handed: HandedDown = NOTHING,
 ) -> Resolution:
     """As ``resolve``; also the sensitive values, which the resolved workflow only refers to."""
     resolver = _Resolver(_named(templates), scope({**_own_names(workflow), **execution}))
-    spec = resolver.spec(workflow, config)
+    spec = resolver.spec(workflow, config, handed)
     if errors(resolver.problems):
         raise InvalidDocument(in_order(resolver.problems))
     resolved = workflow.model_copy(update={"spec": spec}).at(workflow.place)
@@ -90,9 +103,11 @@ class _Resolver:
         self.problems: list[Problem] = []
         self.secrets: dict[str, str] = {}
 
-    def spec(self, workflow: Workflow, config: Mapping[str, Value]) -> Spec:
+    def spec(self, workflow: Workflow, config: Mapping[str, Value], handed: HandedDown = NOTHING) -> Spec:
         owner = Owner(f"workflow {workflow.name!r}", lambda name: Position(f"config {name}".strip()))
-        filled = self._filled(workflow.spec, dict(config), owner)
+        later = {name: Reader(Known()).rendered(text) for name, text in handed.templates.items()}
+        given: dict[str, Given] = {**config, **later, **handed.values}
+        filled = self._filled(workflow.spec, given, owner, frozenset(handed.values))
         applied = body_with_templates(filled, self._template)
         if not errors(self.problems):
             self.problems += check_complete(applied)
@@ -133,9 +148,11 @@ class _Resolver:
                 self._note(Problem("bad-expression", error.message, at))
         return given
 
-    def _filled(self, spec: Spec, given: Mapping[str, Given], owner: Owner) -> Spec:
+    def _filled(
+        self, spec: Spec, given: Mapping[str, Given], owner: Owner, hidden: frozenset[str] = frozenset()
+    ) -> Spec:
         """A document's spec with its parameters in all its texts."""
-        configuring = Configuring(spec.config, given, owner, self.secrets, self.problems, self._further)
+        configuring = Configuring(spec.config, given, owner, self.secrets, self.problems, self._further, hidden)
         filling = Filling(configuring.known(), self.problems, self._nested)
         filled = filling.node(without_config(spec))
         for name in sorted(configuring.missing):

@@ -20,6 +20,7 @@ from agent.conductor.terms import BUNDLE, JOURNAL, TERMS, Terms
 from agent.conductor.wanted import wanted
 from agent.conductor.workspace import Isolation
 from agent.executors.process.conversation import SocketConversation, dial
+from agent.executors.process.entrusted import ENTRUSTED, entrusted, packed
 from agent.executors.process.folders import Folders, delete, holder, noted_exit
 from agent.executors.process.nursery import NotBorn, Nursery
 from agent.executors.process.orphans import kill_orphans, mark
@@ -85,7 +86,8 @@ class ProcessExecutor:
             return
         try:
             await self._nursery.ready()
-            self._write(folder, assign.bundle)
+            self._check_isolation()
+            self._write(folder, assign)
             await self._nursery.launch(folder)
         except (NotBorn, OSError) as problem:
             if holder(folder) is not None:
@@ -101,7 +103,7 @@ class ProcessExecutor:
             await conversation.attach(attempt, acknowledged)
             names = wanted(_bundle(folder).plan)
             if names:
-                await conversation.say(SecretValues(await asyncio.to_thread(self._values, names)))
+                await conversation.say(SecretValues(await asyncio.to_thread(self._values, folder, names)))
             yield conversation
         finally:
             conversation.close()
@@ -140,9 +142,9 @@ class ProcessExecutor:
     async def close(self) -> None:
         await self._nursery.close()
 
-    def _values(self, names: frozenset[str]) -> dict[str, str]:
-        folder = self._options.references
-        return resolve(folder, names) if folder is not None else {}
+    def _values(self, folder: Path, names: frozenset[str]) -> dict[str, str]:
+        references = self._options.references
+        return {**(resolve(references, names) if references is not None else {}), **entrusted(folder)}
 
     # --- parts ----------------------------------------------------------------------------------------------
 
@@ -157,8 +159,13 @@ class ProcessExecutor:
         if not self._options.shell:
             raise CannotLaunch("this machine has neither busybox nor bash, so there is no shell for steps", final=True)
 
-    def _write(self, folder: Path, bundle: Bundle) -> None:
-        options = self._options
+    def _check_isolation(self) -> None:
+        if self._options.isolation is Isolation.NAMESPACES is not self._nursery.isolation:
+            words = f"this agent is set to run steps in namespaces alone, and has none: {self._nursery.why}"
+            raise CannotLaunch(words, final=True)
+
+    def _write(self, folder: Path, assign: Assign) -> None:
+        options, bundle = self._options, assign.bundle
         folder.mkdir(mode=0o700, exist_ok=True)
         terms = Terms(
             folder=str(folder),
@@ -174,6 +181,8 @@ class ProcessExecutor:
         )
         _put(folder / TERMS, terms.to_json().encode())
         _put(folder / BUNDLE, encode_to(bundle))
+        if assign.secrets:
+            _put(folder / ENTRUSTED, packed(assign.secrets))
 
     async def _dialled(self, folder: Path) -> SocketConversation:
         try:

@@ -8,5 +8,6 @@ from control_plane.adapters.memory.blobs import MemoryBlobs
 from control_plane.adapters.memory.clock import ManualClock
 from control_plane.adapters.memory.journals import MemoryJournals
 from control_plane.adapters.memory.store import MemoryStore
+from control_plane.adapters.memory.vault import MemoryVault
 
-__all__ = ["ManualClock", "MemoryBlobs", "MemoryJournals", "MemoryStore"]
+__all__ = ["ManualClock", "MemoryBlobs", "MemoryJournals", "MemoryStore", "MemoryVault"]

@@ -191,13 +191,21 @@ def plan_params(row: PlanRow) -> Params:
         "variables": packed(row.variables),
         "transfers": packed(row.transfers),
         "annotations": packed(row.annotations),
+        "secrets": row.secrets,
     }
 
 
 def plan(row: Row) -> PlanRow:
-    execution_id, body, variables, transfers, annotations = row
+    execution_id, body, variables, transfers, annotations, secrets = row
     pairs = tuple((digest, path) for digest, path in json.loads(_text(transfers)))
-    return PlanRow(ExecutionId(_text(execution_id)), _bytes(body), _json(variables), pairs, _texts(annotations))
+    return PlanRow(
+        ExecutionId(_text(execution_id)),
+        _bytes(body),
+        _json(variables),
+        pairs,
+        _texts(annotations),
+        _bytes(secrets),
+    )
 
 
 def entry_params(row: EntryRow) -> Params:

@@ -128,6 +128,7 @@ plans = Table(
     _needed("variables", Text),
     _needed("transfers", Text),
     _needed("annotations", Text),
+    Column("secrets", LargeBinary, nullable=False),
 )
 
 entries = Table(

@@ -16,6 +16,7 @@ from control_plane.ports.clock import Clock
 from control_plane.ports.records import AgentRow, AgentState, ExecutionRow
 from control_plane.ports.signals import Signals
 from control_plane.ports.store import Store, Unavailable, Unit
+from control_plane.ports.vault import Unreadable, Vault
 from control_plane.services.commits import Commits, Committed, Draft
 from control_plane.services.endings import end, stop
 from control_plane.services.routing.facts import seat_of, work_of
@@ -39,8 +40,11 @@ _OPEN = frozenset(ExecutionState) - FINAL
 class Routing:
     """The service. ``load`` before anything is served, then ``run``."""
 
-    def __init__(self, store: Store, signals: Signals, clock: Clock, commits: Commits, terms: Terms) -> None:
+    def __init__(
+        self, store: Store, signals: Signals, clock: Clock, commits: Commits, vault: Vault, terms: Terms
+    ) -> None:
         self._store = store
+        self._vault = vault
         self._signals = signals
         self._clock = clock
         self._commits = commits
@@ -152,7 +156,7 @@ class Routing:
         """Hand out, make room, give up; the rows as they are then."""
         until = Instant(now + round(self._terms.lease * SECOND))
         for placement in decisions.placements:
-            _hand_out(draft, placement, now, until)
+            _hand_out(draft, placement, self._vault, now, until)
         for oldest, newcomer in decisions.evictions:
             row, cause = draft.get(oldest), draft.get(newcomer)
             if row is not None:
@@ -172,7 +176,7 @@ def _touched(decisions: Decisions) -> list[ExecutionId]:
     return [*placed, *evicted, *(execution for execution, _ in decisions.hopeless)]
 
 
-def _hand_out(draft: Draft, placement: Placement, now: Instant, until: Instant) -> None:
+def _hand_out(draft: Draft, placement: Placement, vault: Vault, now: Instant, until: Instant) -> None:
     """Raise the attempt and give it to the agent, if the row still waits for that."""
     row = draft.get(placement.execution)
     if row is None or row.state is not ExecutionState.QUEUED or row.attempt != placement.attempt:
@@ -186,8 +190,14 @@ def _hand_out(draft: Draft, placement: Placement, now: Instant, until: Instant) 
         end(draft, row, ExecutionState.ABORTED, "its plan is missing", now)
         return
     row = replace(row, state=ExecutionState.ASSIGNED, agent=placement.agent, lease_until=until)
+    try:
+        offer = assign(row, plan, vault)
+    except Unreadable as lost:
+        reason = f"its sensitive parameters cannot be read: {lost}"
+        end(draft, replace(row, state=ExecutionState.QUEUED, agent=None), ExecutionState.ABORTED, reason, now)
+        return
     draft.put(row)
-    draft.say(placement.agent, assign(row, plan))
+    draft.say(placement.agent, offer)
 
 
 def _everything(unit: Unit) -> tuple[Sequence[ExecutionRow], dict[RunId, str], Sequence[AgentRow]]:

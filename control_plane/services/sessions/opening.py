@@ -10,6 +10,8 @@ from dataclasses import replace
 
 from control_plane.ports.records import AgentRow, AgentState, ExecutionRow, PlanRow
 from control_plane.ports.store import Unit
+from control_plane.ports.vault import Unreadable, Vault
+from control_plane.services.entrusted import unsealed
 from control_plane.services.sessions.session import Opening
 from workflow.identifiers import AgentName, Attempt, Instant
 from workflow.journal import ChildKind
@@ -41,7 +43,7 @@ def check_versions(hello: Hello, version: str) -> int:
 
 
 def opened(
-    unit: Unit, agent: AgentName, hello: Hello, terms: Terms, version: str, now: Instant
+    unit: Unit, agent: AgentName, hello: Hello, vault: Vault, terms: Terms, version: str, now: Instant
 ) -> tuple[AgentRow, Opening]:
     """Begin a session: the agent's row, raised by an epoch, and the opening. Refused where it may not."""
     protocol = check_versions(hello, version)
@@ -63,7 +65,8 @@ def opened(
         attempt for attempt in hello.held if not holds(unit.executions.get(attempt.execution), agent, attempt)
     )
     ours = unit.executions.in_states(_LIVE, agent=agent, limit=1_000_000)
-    offers = [_offer(unit, mine) for mine in ours if mine.state is ExecutionState.ASSIGNED and mine.current not in held]
+    unheard = (mine for mine in ours if mine.state is ExecutionState.ASSIGNED and mine.current not in held)
+    offers = [_offer(unit, mine, vault) for mine in unheard]
     welcome = Welcome(
         session=row.session,
         heartbeat_ms=round(terms.heartbeat * 1000),
@@ -83,12 +86,17 @@ def holds(row: ExecutionRow | None, agent: AgentName, attempt: Attempt) -> bool:
     return standing(row.attempt, row.state, attempt.number) is Standing.CURRENT
 
 
-def assign(row: ExecutionRow, plan: PlanRow) -> Assign:
-    """The offer of the execution's present attempt."""
+def assign(row: ExecutionRow, plan: PlanRow, vault: Vault) -> Assign:
+    """The offer of the execution's present attempt. Unreadable."""
     bundle = Bundle(row.current, plan.plan, plan.variables, plan.transfers, plan.annotations)
-    return Assign(bundle, service=row.place is not None and row.place.kind is ChildKind.SERVICE)
+    service = row.place is not None and row.place.kind is ChildKind.SERVICE
+    return Assign(bundle, service, unsealed(vault, plan.secrets))
 
 
-def _offer(unit: Unit, row: ExecutionRow) -> Assign | None:
+def _offer(unit: Unit, row: ExecutionRow, vault: Vault) -> Assign | None:
+    """None where it cannot be made: its lease lapses, and whoever hands it out again says why it cannot be."""
     plan = unit.executions.plan(row.id)
-    return assign(row, plan) if plan is not None else None
+    try:
+        return assign(row, plan, vault) if plan is not None else None
+    except Unreadable:
+        return None

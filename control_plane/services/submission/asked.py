@@ -23,7 +23,7 @@ class Asked:
     workflow: Workflow | None = None
     name: str = ""
     templates: Mapping[str, WorkflowTemplate] = field(default_factory=dict)
-    config: Mapping[str, Json] = field(default_factory=dict)
+    config: Mapping[str, Json] = field(default_factory=dict, repr=False)
     target: Target | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 

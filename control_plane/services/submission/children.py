@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 
 from control_plane.ports.records import Host
 from control_plane.services.blueprint import Blueprint, blueprint_of
+from control_plane.services.entrusted import Unreadable, handed_down
 from control_plane.services.submission.targets import Fleet, copies, filled, unmatched
 from workflow.balance import VARIABLE
-from workflow.expressions import ExpressionError, Unresolved, render, scope
+from workflow.expressions import ExpressionError, Unresolved, escape, render, scope
 from workflow.identifiers import StepRef
 from workflow.journal import ChildKind, ChildSpec
 from workflow.labels import Target
@@ -23,6 +24,7 @@ from workflow.plan.bind import bind
 from workflow.plan.nodes import Execute, ExecuteItem, Json, Operation, Parallel, Plan, StartServices, Step, walk
 from workflow.plan.texts import mentions
 from workflow.problems import InvalidDocument
+from workflow.resolve import NOTHING, HandedDown
 
 
 class Impossible(ValueError):
@@ -37,6 +39,7 @@ class Parent:
     plan: Plan
     variables: Mapping[str, Json]
     target: Target | None = None
+    secrets: Callable[[], Mapping[str, str]] = dict  # opens the values that its plan names. Unreadable
 
     def operation(self, ref: StepRef) -> Operation | None:
         """The operation of the step."""
@@ -46,8 +49,18 @@ class Parent:
         return None
 
 
-Plans = Callable[[str, Mapping[str, Json]], Plan]
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, and the values that it names as ``secret("muster.dev/config", key)``."""
+
+    plan: Plan
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+Plans = Callable[[str, Mapping[str, Json], HandedDown], Planned]
 """Plans a workflow of the catalog with parameters. LookupError, InvalidDocument."""
+Seal = Callable[[bytes, Mapping[str, str]], bytes]
+"""Seals those of the values that an encoded plan names."""
 Selection = Callable[[Mapping[str, str]], tuple[str, ...]]
 """The names of the workflows of the catalog with these labels."""
 
@@ -65,12 +78,14 @@ class Conception:
 class Siblings:
     """The children that one parent wants; what several of them share is planned once."""
 
-    def __init__(self, parent: Parent, fleet: Fleet, plans: Plans, selected: Selection) -> None:
+    def __init__(self, parent: Parent, fleet: Fleet, plans: Plans, selected: Selection, seal: Seal) -> None:
         self._parent = parent
         self._fleet = fleet
         self._plans = plans
         self._selected = selected
-        self._planned: dict[tuple[str, str], Plan] = {}
+        self._seal = seal
+        self._opened: Mapping[str, str] | None = None
+        self._planned: dict[tuple[str, str], Planned] = {}
         self._inner: dict[tuple[StepRef, int], Blueprint] = {}
 
     def conceive(self, ref: StepRef, spec: ChildSpec) -> Conception:
@@ -84,7 +99,9 @@ class Siblings:
         except InvalidDocument as refused:
             problem = "; ".join(str(each) for each in refused.problems[:3])
         except ExpressionError as error:
-            problem = f"its target or name cannot be filled in: {error}"
+            problem = f"its target, name or parameters cannot be filled in: {error}"
+        except Unreadable as error:
+            problem = f"its parent's sensitive parameters cannot be read: {error}"
         except (LookupError, ValueError) as error:
             problem = str(error.args[0]) if error.args else str(error)
         nothing = Plan(spec.workflow or self._parent.plan.workflow, ())
@@ -96,11 +113,21 @@ class Siblings:
         """The plan inside the parent's plan, with what the child alone knows in its texts."""
         plan = self._plan_inside(ref, spec)
         if mentions(plan, frozenset(variables)):
-            return blueprint_of(bind(plan, variables))
+            return self._entrusted(blueprint_of(bind(plan, variables)), self._values())
         key = (ref, spec.item)
         if key not in self._inner:
-            self._inner[key] = blueprint_of(plan)
+            self._inner[key] = self._entrusted(blueprint_of(plan), self._values())
         return self._inner[key]
+
+    def _values(self) -> Mapping[str, str]:
+        """The parent's sensitive parameters. Unreadable."""
+        if self._opened is None:
+            self._opened = self._parent.secrets()
+        return self._opened
+
+    def _entrusted(self, blueprint: Blueprint, values: Mapping[str, str]) -> Blueprint:
+        """The blueprint with those of the values that its plan names."""
+        return replace(blueprint, secrets=self._seal(blueprint.plan, values)) if values else blueprint
 
     def _plan_inside(self, ref: StepRef, spec: ChildSpec) -> Plan:
         operation = self._parent.operation(ref)
@@ -126,14 +153,15 @@ class Siblings:
         name = _title(item.execution_name, names)
         if spec.selector:
             return self._fan_out(spec, self._matching(spec), (target,), name)
-        plan = self._plan(spec.workflow, spec.config)
-        target = target or plan.target or self._inherited()
+        planned = self._plan(spec.workflow, spec)
+        target = target or planned.plan.target or self._inherited()
         if refused := unmatched(target, self._fleet):
             raise Impossible(refused)
         targets = copies(target, self._fleet)
         if len(targets) > 1:
             return self._fan_out(spec, (spec.workflow,), targets, name)
-        return Conception(blueprint_of(plan, target=targets[0]), name=name)
+        blueprint = blueprint_of(planned.plan, target=targets[0])
+        return Conception(self._entrusted(blueprint, planned.secrets), name=name)
 
     def _matching(self, spec: ChildSpec) -> tuple[str, ...]:
         found = self._selected(spec.selector)
@@ -142,10 +170,11 @@ class Siblings:
             raise Impossible(f"no workflow has the labels {labels}")
         return found
 
-    def _plan(self, workflow: str, config: Mapping[str, Json]) -> Plan:
-        key = (workflow, json.dumps(config, sort_keys=True))
+    def _plan(self, workflow: str, spec: ChildSpec) -> Planned:
+        key = (workflow, json.dumps([dict(spec.config), dict(spec.references)], sort_keys=True))
         if key not in self._planned:
-            self._planned[key] = self._plans(workflow, config)
+            handed = handed_down(spec.references, self._values()) if spec.references else NOTHING
+            self._planned[key] = self._plans(workflow, spec.config, handed)
         return self._planned[key]
 
     def _inherited(self) -> Target | None:
@@ -156,13 +185,20 @@ class Siblings:
         self, spec: ChildSpec, workflows: tuple[str, ...], targets: tuple[Target | None, ...], name: str
     ) -> Conception:
         """One child that executes ``workflows`` at ``targets``."""
+        config = {**{key: _literal(value) for key, value in spec.config.items()}, **spec.references}
         items = tuple(
-            ExecuteItem(workflow, config=spec.config, target=target) for workflow in workflows for target in targets
+            ExecuteItem(workflow, config=config, target=target) for workflow in workflows for target in targets
         )
         title = spec.workflow or ",".join(f"{key}={value}" for key, value in sorted(spec.selector.items()))
         step = Step(StepRef("1"), Execute(items), name=f"Execute {title}")
         plan = Plan(workflow=spec.workflow or "selection", steps=(step,), description=spec.description)
-        return Conception(replace(blueprint_of(plan, target=self._inherited()), host=Host.CONTROL_PLANE), name=name)
+        blueprint = replace(blueprint_of(plan, target=self._inherited()), host=Host.CONTROL_PLANE)
+        return Conception(self._entrusted(blueprint, self._values() if spec.references else {}), name=name)
+
+
+def _literal(value: Json) -> Json:
+    """A parameter's value as a template that gives it again."""
+    return escape(value) if isinstance(value, str) and "{{" in value else value
 
 
 def _title(text: str, names: Mapping[str, Json]) -> str:

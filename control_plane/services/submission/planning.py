@@ -16,10 +16,12 @@ from typing import Final
 from control_plane.ports.clock import Clock
 from control_plane.ports.records import DocumentKind, DocumentRow, ExecutionRow, Host, PlanRow
 from control_plane.ports.store import Store, Unit
+from control_plane.ports.vault import Vault
 from control_plane.services.births import Birth, Births
 from control_plane.services.durations import Durations
+from control_plane.services.entrusted import checked, for_plan, unsealed
 from control_plane.services.submission.asked import Asked
-from control_plane.services.submission.children import Parent, Siblings
+from control_plane.services.submission.children import Parent, Planned, Siblings
 from control_plane.services.submission.library import Library
 from control_plane.services.submission.targets import Fleet, fleet_of
 from workflow.balance import ANNOTATION
@@ -29,7 +31,7 @@ from workflow.model import Workflow, WorkflowTemplate
 from workflow.plan.build import build
 from workflow.plan.encode import from_bytes
 from workflow.plan.nodes import Json, Plan
-from workflow.resolve import canonical_name, resolve
+from workflow.resolve import NOTHING, HandedDown, canonical_name, resolve_with_secrets
 
 _PLANS_KEPT: Final = 64
 
@@ -52,9 +54,15 @@ class Shelf:
     selected: Mapping[str, tuple[str, ...]] | None = None
 
 
-def planned(workflow: Workflow, templates: Mapping[str, WorkflowTemplate], config: Mapping[str, Json]) -> Plan:
+def planned(
+    workflow: Workflow,
+    templates: Mapping[str, WorkflowTemplate],
+    config: Mapping[str, Json],
+    handed: HandedDown = NOTHING,
+) -> Planned:
     """The plan of a workflow. InvalidDocument with all problems; ValueError for a parameter that is none."""
-    return build(resolve(workflow, templates, _scalars(config)))
+    resolution = resolve_with_secrets(workflow, templates, _scalars(config), handed=handed)
+    return Planned(build(resolution.workflow), checked(resolution.secrets))
 
 
 def _scalars(config: Mapping[str, Json]) -> dict[str, bool | int | float | str]:
@@ -69,20 +77,21 @@ def _scalars(config: Mapping[str, Json]) -> dict[str, bool | int | float | str]:
 class Planning:
     """See the module."""
 
-    def __init__(self, store: Store, clock: Clock, durations: Durations) -> None:
+    def __init__(self, store: Store, clock: Clock, vault: Vault, durations: Durations) -> None:
         self._store = store
         self._clock = clock
+        self._vault = vault
         self._durations = durations
         self._library = Library()
         self._plans: OrderedDict[ExecutionId, Plan] = OrderedDict()
 
     # --- roots ---------------------------------------------------------------------------------------------------
 
-    async def of_run(self, wanted: Asked, shelf: Shelf) -> Plan:
+    async def of_run(self, wanted: Asked, shelf: Shelf) -> Planned:
         """The plan of what a person asks for, whose templates stand above those of the catalog. Unrunnable;
         InvalidDocument with all problems; ValueError for a parameter that is none."""
 
-        def work() -> Plan:
+        def work() -> Planned:
             workflow = wanted.workflow or self._found(shelf, wanted.name)
             return planned(workflow, {**self._library.templates(shelf.templates), **wanted.templates}, wanted.config)
 
@@ -94,6 +103,10 @@ class Planning:
             near = get_close_matches(canonical_name(name), list(shelf.names), n=1)
             raise Unrunnable(f"there is no workflow {name!r}" + (f": did you mean {near[0]!r}?" if near else ""))
         return self._library.workflow(row)
+
+    def sealed(self, plan: bytes, values: Mapping[str, str]) -> bytes:
+        """Those of the values that the encoded plan names, as the store may keep them."""
+        return for_plan(self._vault, plan, values)
 
     # --- children ------------------------------------------------------------------------------------------------
 
@@ -132,18 +145,21 @@ class Planning:
             return {}
         hosted = shelf.row.host is Host.CONTROL_PLANE
         plan = self._plan_of(attempt.execution, shelf.plan.plan)
-        parent = Parent(plan, shelf.plan.variables, shelf.row.target if hosted else None)
+        secrets = shelf.plan.secrets
+        parent = Parent(
+            plan, shelf.plan.variables, shelf.row.target if hosted else None, lambda: unsealed(self._vault, secrets)
+        )
         templates: dict[str, WorkflowTemplate] = {}
 
-        def plans(name: str, config: Mapping[str, Json]) -> Plan:
+        def plans(name: str, config: Mapping[str, Json], handed: HandedDown) -> Planned:
             if not templates:
                 templates.update(self._library.templates(shelf.templates))
-            return planned(self._found(shelf, name), templates, config)
+            return planned(self._found(shelf, name), templates, config, handed)
 
         def selected(labels: Mapping[str, str]) -> tuple[str, ...]:
             return (shelf.selected or {}).get(_selector(labels), ())
 
-        siblings = Siblings(parent, shelf.fleet, plans, selected)
+        siblings = Siblings(parent, shelf.fleet, plans, selected, self.sealed)
         births: dict[tuple[StepRef, int], Birth] = {}
         for entry in wanted:
             for spec in entry.children:

@@ -18,6 +18,7 @@ from control_plane.ports.store import Store, Unit
 from control_plane.services.blueprint import Blueprint, Identity, blueprint_of, facts, rows_of
 from control_plane.services.commits import Commits, Draft
 from control_plane.services.durations import Durations
+from control_plane.services.entrusted import NO_VALUES
 from control_plane.services.submission.asked import asked
 from control_plane.services.submission.planning import Planning, Shelf, Unrunnable, shelf_for
 from control_plane.services.submission.targets import Fleet, copies, copy_name, fleet_of, merged, unmatched
@@ -76,8 +77,16 @@ class Submission:
         earlier, shelf = await self._store.read(look)
         if earlier is not None:
             return earlier.id
-        plan = await self._planning.of_run(wanted, shelf)
-        run = await self.start(plan, actor, shelf.fleet, target=wanted.target, tags=wanted.tags, key=new.key)
+        planned = await self._planning.of_run(wanted, shelf)
+        run = await self.start(
+            planned.plan,
+            actor,
+            shelf.fleet,
+            target=wanted.target,
+            tags=wanted.tags,
+            key=new.key,
+            secrets=planned.secrets,
+        )
         return run.id
 
     async def start(
@@ -89,15 +98,17 @@ class Submission:
         target: Target | None = None,
         tags: Mapping[str, str] | None = None,
         key: str | None = None,
+        secrets: Mapping[str, str] = NO_VALUES,
     ) -> RunRow:
-        """Start a run of a plan. ``target`` stands above the plan's own; ``fleet`` is read where it is not given.
-        Unrunnable where no agent matches and one must."""
+        """Start a run of a plan. ``target`` stands above the plan's own; ``fleet`` is read where it is not given;
+        ``secrets`` are the values that the plan names. Unrunnable where no agent matches and one must."""
         whole = merged(plan.target, target)
         if fleet is None:
             fleet = await self._store.read(fleet_of)
         if refused := unmatched(whole, fleet):
             raise Unrunnable(refused)
         blueprint = blueprint_of(plan, target=whole)
+        blueprint = replace(blueprint, secrets=self._planning.sealed(blueprint.plan, secrets))
         labels = whole.replicate if whole is not None else ()
         roots = [
             Copy(ExecutionId(self._clock.fresh_id()), replace(blueprint, target=one), copy_name(one, labels))

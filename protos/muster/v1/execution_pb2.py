@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n protos/muster/v1/execution.proto\x12\tmuster.v1\",\n\x07\x41ttempt\x12\x11\n\texecution\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\r\"\xbd\x05\n\x06Record\x12\x0b\n\x03seq\x18\x01 \x01(\x04\x12\n\n\x02\x61t\x18\x02 \x01(\x03\x12\x34\n\x0f\x61ttempt_started\x18\x03 \x01(\x0b\x32\x19.muster.v1.AttemptStartedH\x00\x12.\n\x0cstep_started\x18\x04 \x01(\x0b\x32\x16.muster.v1.StepStartedH\x00\x12#\n\x06output\x18\x05 \x01(\x0b\x32\x11.muster.v1.OutputH\x00\x12,\n\x0bstep_paused\x18\x06 \x01(\x0b\x32\x15.muster.v1.StepPausedH\x00\x12.\n\x0cstep_resumed\x18\x07 \x01(\x0b\x32\x16.muster.v1.StepResumedH\x00\x12\x30\n\rstep_finished\x18\x08 \x01(\x0b\x32\x17.muster.v1.StepFinishedH\x00\x12,\n\x0bstep_output\x18\t \x01(\x0b\x32\x15.muster.v1.StepOutputH\x00\x12\x34\n\x0f\x61rtifact_stored\x18\n \x01(\x0b\x32\x19.muster.v1.ArtifactStoredH\x00\x12\x34\n\x0ftransfer_stored\x18\x0b \x01(\x0b\x32\x19.muster.v1.TransferStoredH\x00\x12\x34\n\x0f\x63hildren_wanted\x18\x0c \x01(\x0b\x32\x19.muster.v1.ChildrenWantedH\x00\x12\x36\n\x10\x63hildren_dropped\x18\r \x01(\x0b\x32\x1a.muster.v1.ChildrenDroppedH\x00\x12\x36\n\x10\x63hildren_resumed\x18\x0e \x01(\x0b\x32\x1a.muster.v1.ChildrenResumedH\x00\x12\x36\n\x10\x61ttempt_finished\x18\x0f \x01(\x0b\x32\x1a.muster.v1.AttemptFinishedH\x00\x42\x07\n\x05\x65ntry\"1\n\x0e\x41ttemptStarted\x12\x11\n\tconductor\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\"-\n\x0bStepStarted\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12\x11\n\titeration\x18\x02 \x01(\r\"F\n\x06Output\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12!\n\x06stream\x18\x02 \x01(\x0e\x32\x11.muster.v1.Stream\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"\x19\n\nStepPaused\x12\x0b\n\x03ref\x18\x01 \x01(\t\"\x1a\n\x0bStepResumed\x12\x0b\n\x03ref\x18\x01 \x01(\t\"a\n\x0cStepFinished\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x16\n\texit_code\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x04 \x01(\tB\x0c\n\n_exit_code\"5\n\nStepOutput\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\r\n\x05value\x18\x03 \x01(\t\"I\n\x0e\x41rtifactStored\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\"9\n\x0eTransferStored\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\n\n\x02to\x18\x03 \x01(\t\"\x99\x02\n\tChildSpec\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\r\x12\x0c\n\x04item\x18\x03 \x01(\r\x12\x10\n\x08workflow\x18\x04 \x01(\t\x12\x34\n\x08selector\x18\x05 \x03(\x0b\x32\".muster.v1.ChildSpec.SelectorEntry\x12\x13\n\x0b\x63onfig_json\x18\x06 \x01(\t\x12\x16\n\x0evariables_json\x18\x07 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\x12&\n\ttransfers\x18\t \x03(\x0b\x32\x13.muster.v1.Transfer\x1a/\n\rSelectorEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"(\n\x08Transfer\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\"E\n\x0e\x43hildrenWanted\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12&\n\x08\x63hildren\x18\x02 \x03(\x0b\x32\x14.muster.v1.ChildSpec\"Q\n\x0f\x43hildrenDropped\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12\x0f\n\x07indices\x18\x02 \x03(\r\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x10\n\x08\x65xpected\x18\x04 \x01(\x08\"/\n\x0f\x43hildrenResumed\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12\x0f\n\x07indices\x18\x02 \x03(\r\"0\n\x0f\x41ttemptFinished\x12\r\n\x05state\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xb3\x01\n\tDirective\x12\x30\n\rchild_changed\x18\x01 \x01(\x0b\x32\x17.muster.v1.ChildChangedH\x00\x12\x1f\n\x04stop\x18\x02 \x01(\x0b\x32\x0f.muster.v1.StopH\x00\x12!\n\x05pause\x18\x03 \x01(\x0b\x32\x10.muster.v1.PauseH\x00\x12#\n\x06resume\x18\x04 \x01(\x0b\x32\x11.muster.v1.ResumeH\x00\x42\x0b\n\tdirective\"\xb7\x01\n\x0c\x43hildChanged\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\r\x12\x11\n\texecution\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\r\n\x05ready\x18\x05 \x01(\x08\x12\x0f\n\x07\x61\x64\x64ress\x18\x06 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12$\n\x07\x66\x65tched\x18\t \x03(\x0b\x32\x13.muster.v1.Transfer\"%\n\x04Stop\x12\r\n\x05state\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x07\n\x05Pause\"\x08\n\x06Resume\"\xed\x01\n\x06\x42undle\x12#\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x12.muster.v1.Attempt\x12\x11\n\tplan_json\x18\x02 \x01(\x0c\x12\x16\n\x0evariables_json\x18\x03 \x01(\t\x12&\n\ttransfers\x18\x04 \x03(\x0b\x32\x13.muster.v1.Transfer\x12\x37\n\x0b\x61nnotations\x18\x05 \x03(\x0b\x32\".muster.v1.Bundle.AnnotationsEntry\x1a\x32\n\x10\x41nnotationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*Y\n\x06Stream\x12\x16\n\x12STREAM_UNSPECIFIED\x10\x00\x12\x11\n\rSTREAM_STDOUT\x10\x01\x12\x11\n\rSTREAM_STDERR\x10\x02\x12\x11\n\rSTREAM_SYSTEM\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n protos/muster/v1/execution.proto\x12\tmuster.v1\",\n\x07\x41ttempt\x12\x11\n\texecution\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\r\"\xbd\x05\n\x06Record\x12\x0b\n\x03seq\x18\x01 \x01(\x04\x12\n\n\x02\x61t\x18\x02 \x01(\x03\x12\x34\n\x0f\x61ttempt_started\x18\x03 \x01(\x0b\x32\x19.muster.v1.AttemptStartedH\x00\x12.\n\x0cstep_started\x18\x04 \x01(\x0b\x32\x16.muster.v1.StepStartedH\x00\x12#\n\x06output\x18\x05 \x01(\x0b\x32\x11.muster.v1.OutputH\x00\x12,\n\x0bstep_paused\x18\x06 \x01(\x0b\x32\x15.muster.v1.StepPausedH\x00\x12.\n\x0cstep_resumed\x18\x07 \x01(\x0b\x32\x16.muster.v1.StepResumedH\x00\x12\x30\n\rstep_finished\x18\x08 \x01(\x0b\x32\x17.muster.v1.StepFinishedH\x00\x12,\n\x0bstep_output\x18\t \x01(\x0b\x32\x15.muster.v1.StepOutputH\x00\x12\x34\n\x0f\x61rtifact_stored\x18\n \x01(\x0b\x32\x19.muster.v1.ArtifactStoredH\x00\x12\x34\n\x0ftransfer_stored\x18\x0b \x01(\x0b\x32\x19.muster.v1.TransferStoredH\x00\x12\x34\n\x0f\x63hildren_wanted\x18\x0c \x01(\x0b\x32\x19.muster.v1.ChildrenWantedH\x00\x12\x36\n\x10\x63hildren_dropped\x18\r \x01(\x0b\x32\x1a.muster.v1.ChildrenDroppedH\x00\x12\x36\n\x10\x63hildren_resumed\x18\x0e \x01(\x0b\x32\x1a.muster.v1.ChildrenResumedH\x00\x12\x36\n\x10\x61ttempt_finished\x18\x0f \x01(\x0b\x32\x1a.muster.v1.AttemptFinishedH\x00\x42\x07\n\x05\x65ntry\"1\n\x0e\x41ttemptStarted\x12\x11\n\tconductor\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\"-\n\x0bStepStarted\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12\x11\n\titeration\x18\x02 \x01(\r\"F\n\x06Output\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12!\n\x06stream\x18\x02 \x01(\x0e\x32\x11.muster.v1.Stream\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"\x19\n\nStepPaused\x12\x0b\n\x03ref\x18\x01 \x01(\t\"\x1a\n\x0bStepResumed\x12\x0b\n\x03ref\x18\x01 \x01(\t\"a\n\x0cStepFinished\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x16\n\texit_code\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x04 \x01(\tB\x0c\n\n_exit_code\"5\n\nStepOutput\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\r\n\x05value\x18\x03 \x01(\t\"I\n\x0e\x41rtifactStored\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\"9\n\x0eTransferStored\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\n\n\x02to\x18\x03 \x01(\t\"\x86\x03\n\tChildSpec\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\r\x12\x0c\n\x04item\x18\x03 \x01(\r\x12\x10\n\x08workflow\x18\x04 \x01(\t\x12\x34\n\x08selector\x18\x05 \x03(\x0b\x32\".muster.v1.ChildSpec.SelectorEntry\x12\x13\n\x0b\x63onfig_json\x18\x06 \x01(\t\x12\x16\n\x0evariables_json\x18\x07 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\x12&\n\ttransfers\x18\t \x03(\x0b\x32\x13.muster.v1.Transfer\x12\x38\n\nreferences\x18\n \x03(\x0b\x32$.muster.v1.ChildSpec.ReferencesEntry\x1a/\n\rSelectorEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x31\n\x0fReferencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"(\n\x08Transfer\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\"E\n\x0e\x43hildrenWanted\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12&\n\x08\x63hildren\x18\x02 \x03(\x0b\x32\x14.muster.v1.ChildSpec\"Q\n\x0f\x43hildrenDropped\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12\x0f\n\x07indices\x18\x02 \x03(\r\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x10\n\x08\x65xpected\x18\x04 \x01(\x08\"/\n\x0f\x43hildrenResumed\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12\x0f\n\x07indices\x18\x02 \x03(\r\"0\n\x0f\x41ttemptFinished\x12\r\n\x05state\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xb3\x01\n\tDirective\x12\x30\n\rchild_changed\x18\x01 \x01(\x0b\x32\x17.muster.v1.ChildChangedH\x00\x12\x1f\n\x04stop\x18\x02 \x01(\x0b\x32\x0f.muster.v1.StopH\x00\x12!\n\x05pause\x18\x03 \x01(\x0b\x32\x10.muster.v1.PauseH\x00\x12#\n\x06resume\x18\x04 \x01(\x0b\x32\x11.muster.v1.ResumeH\x00\x42\x0b\n\tdirective\"\xb7\x01\n\x0c\x43hildChanged\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\r\x12\x11\n\texecution\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\r\n\x05ready\x18\x05 \x01(\x08\x12\x0f\n\x07\x61\x64\x64ress\x18\x06 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12$\n\x07\x66\x65tched\x18\t \x03(\x0b\x32\x13.muster.v1.Transfer\"%\n\x04Stop\x12\r\n\x05state\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x07\n\x05Pause\"\x08\n\x06Resume\"\xed\x01\n\x06\x42undle\x12#\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x12.muster.v1.Attempt\x12\x11\n\tplan_json\x18\x02 \x01(\x0c\x12\x16\n\x0evariables_json\x18\x03 \x01(\t\x12&\n\ttransfers\x18\x04 \x03(\x0b\x32\x13.muster.v1.Transfer\x12\x37\n\x0b\x61nnotations\x18\x05 \x03(\x0b\x32\".muster.v1.Bundle.AnnotationsEntry\x1a\x32\n\x10\x41nnotationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*Y\n\x06Stream\x12\x16\n\x12STREAM_UNSPECIFIED\x10\x00\x12\x11\n\rSTREAM_STDOUT\x10\x01\x12\x11\n\rSTREAM_STDERR\x10\x02\x12\x11\n\rSTREAM_SYSTEM\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,10 +33,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CHILDSPEC_SELECTORENTRY']._loaded_options = None
   _globals['_CHILDSPEC_SELECTORENTRY']._serialized_options = b'8\001'
+  _globals['_CHILDSPEC_REFERENCESENTRY']._loaded_options = None
+  _globals['_CHILDSPEC_REFERENCESENTRY']._serialized_options = b'8\001'
   _globals['_BUNDLE_ANNOTATIONSENTRY']._loaded_options = None
   _globals['_BUNDLE_ANNOTATIONSENTRY']._serialized_options = b'8\001'
-  _globals['_STREAM']._serialized_start=2555
-  _globals['_STREAM']._serialized_end=2644
+  _globals['_STREAM']._serialized_start=2664
+  _globals['_STREAM']._serialized_end=2753
   _globals['_ATTEMPT']._serialized_start=47
   _globals['_ATTEMPT']._serialized_end=91
   _globals['_RECORD']._serialized_start=94
@@ -60,31 +62,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSFERSTORED']._serialized_start=1251
   _globals['_TRANSFERSTORED']._serialized_end=1308
   _globals['_CHILDSPEC']._serialized_start=1311
-  _globals['_CHILDSPEC']._serialized_end=1592
-  _globals['_CHILDSPEC_SELECTORENTRY']._serialized_start=1545
-  _globals['_CHILDSPEC_SELECTORENTRY']._serialized_end=1592
-  _globals['_TRANSFER']._serialized_start=1594
-  _globals['_TRANSFER']._serialized_end=1634
-  _globals['_CHILDRENWANTED']._serialized_start=1636
-  _globals['_CHILDRENWANTED']._serialized_end=1705
-  _globals['_CHILDRENDROPPED']._serialized_start=1707
-  _globals['_CHILDRENDROPPED']._serialized_end=1788
-  _globals['_CHILDRENRESUMED']._serialized_start=1790
-  _globals['_CHILDRENRESUMED']._serialized_end=1837
-  _globals['_ATTEMPTFINISHED']._serialized_start=1839
-  _globals['_ATTEMPTFINISHED']._serialized_end=1887
-  _globals['_DIRECTIVE']._serialized_start=1890
-  _globals['_DIRECTIVE']._serialized_end=2069
-  _globals['_CHILDCHANGED']._serialized_start=2072
-  _globals['_CHILDCHANGED']._serialized_end=2255
-  _globals['_STOP']._serialized_start=2257
-  _globals['_STOP']._serialized_end=2294
-  _globals['_PAUSE']._serialized_start=2296
-  _globals['_PAUSE']._serialized_end=2303
-  _globals['_RESUME']._serialized_start=2305
-  _globals['_RESUME']._serialized_end=2313
-  _globals['_BUNDLE']._serialized_start=2316
-  _globals['_BUNDLE']._serialized_end=2553
-  _globals['_BUNDLE_ANNOTATIONSENTRY']._serialized_start=2503
-  _globals['_BUNDLE_ANNOTATIONSENTRY']._serialized_end=2553
+  _globals['_CHILDSPEC']._serialized_end=1701
+  _globals['_CHILDSPEC_SELECTORENTRY']._serialized_start=1603
+  _globals['_CHILDSPEC_SELECTORENTRY']._serialized_end=1650
+  _globals['_CHILDSPEC_REFERENCESENTRY']._serialized_start=1652
+  _globals['_CHILDSPEC_REFERENCESENTRY']._serialized_end=1701
+  _globals['_TRANSFER']._serialized_start=1703
+  _globals['_TRANSFER']._serialized_end=1743
+  _globals['_CHILDRENWANTED']._serialized_start=1745
+  _globals['_CHILDRENWANTED']._serialized_end=1814
+  _globals['_CHILDRENDROPPED']._serialized_start=1816
+  _globals['_CHILDRENDROPPED']._serialized_end=1897
+  _globals['_CHILDRENRESUMED']._serialized_start=1899
+  _globals['_CHILDRENRESUMED']._serialized_end=1946
+  _globals['_ATTEMPTFINISHED']._serialized_start=1948
+  _globals['_ATTEMPTFINISHED']._serialized_end=1996
+  _globals['_DIRECTIVE']._serialized_start=1999
+  _globals['_DIRECTIVE']._serialized_end=2178
+  _globals['_CHILDCHANGED']._serialized_start=2181
+  _globals['_CHILDCHANGED']._serialized_end=2364
+  _globals['_STOP']._serialized_start=2366
+  _globals['_STOP']._serialized_end=2403
+  _globals['_PAUSE']._serialized_start=2405
+  _globals['_PAUSE']._serialized_end=2412
+  _globals['_RESUME']._serialized_start=2414
+  _globals['_RESUME']._serialized_end=2422
+  _globals['_BUNDLE']._serialized_start=2425
+  _globals['_BUNDLE']._serialized_end=2662
+  _globals['_BUNDLE_ANNOTATIONSENTRY']._serialized_start=2612
+  _globals['_BUNDLE_ANNOTATIONSENTRY']._serialized_end=2662
 # @@protoc_insertion_point(module_scope)

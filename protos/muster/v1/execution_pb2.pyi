@@ -398,6 +398,26 @@ class ChildSpec(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class ReferencesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     KIND_FIELD_NUMBER: _builtins.int
     INDEX_FIELD_NUMBER: _builtins.int
     ITEM_FIELD_NUMBER: _builtins.int
@@ -407,6 +427,7 @@ class ChildSpec(_message.Message):
     VARIABLES_JSON_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     TRANSFERS_FIELD_NUMBER: _builtins.int
+    REFERENCES_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     """workflow, worker, service"""
     index: _builtins.int
@@ -419,6 +440,10 @@ class ChildSpec(_message.Message):
     def selector(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     @_builtins.property
     def transfers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Transfer]: ...
+    @_builtins.property
+    def references(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """parameters that depend on secrets: templates in which nothing but secret() is left"""
+
     def __init__(
         self,
         *,
@@ -431,10 +456,11 @@ class ChildSpec(_message.Message):
         variables_json: _builtins.str = ...,
         description: _builtins.str = ...,
         transfers: _abc.Iterable[Global___Transfer] | None = ...,
+        references: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_json", b"config_json", "description", b"description", "index", b"index", "item", b"item", "kind", b"kind", "selector", b"selector", "transfers", b"transfers", "variables_json", b"variables_json", "workflow", b"workflow"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_json", b"config_json", "description", b"description", "index", b"index", "item", b"item", "kind", b"kind", "references", b"references", "selector", b"selector", "transfers", b"transfers", "variables_json", b"variables_json", "workflow", b"workflow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -94,6 +94,7 @@ def a_plan(ident: str = "e1") -> PlanRow:
         variables={"index": 1, "matrix": {"os": ["a", None, 1.5, True]}},
         transfers=(("sha256:aa", "/data"), ("sha256:bb", "/data/b")),
         annotations={"muster.dev/on-lost": "retry"},
+        secrets=b"\x00sealed\xff",
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
-from control_plane.adapters.memory import ManualClock, MemoryJournals, MemoryStore
+from control_plane.adapters.memory import ManualClock, MemoryJournals, MemoryStore, MemoryVault
 from control_plane.adapters.signals import LocalSignals
 from control_plane.ports.records import Actor, AgentRow, AgentState, EntryRow, ExecutionRow, RunRow
 from control_plane.ports.store import Unit
@@ -149,10 +149,12 @@ class World:
     signals: LocalSignals
     clock: ManualClock
     terms: Terms
+    vault: MemoryVault = field(default_factory=MemoryVault)
     house: House = field(init=False)
 
     def __post_init__(self) -> None:
-        self.house = join(Ports(self.store, self.journals, self.signals, self.clock), terms=self.terms, version="test")
+        ports = Ports(self.store, self.journals, self.signals, self.clock, self.vault)
+        self.house = join(ports, terms=self.terms, version="test")
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[World]:
@@ -169,7 +171,7 @@ class World:
 
     def restarted(self) -> World:
         """Another control plane over the same storage, as after kill -9."""
-        return World(self.store, self.journals, LocalSignals(), self.clock, self.terms)
+        return World(self.store, self.journals, LocalSignals(), self.clock, self.terms, self.vault)
 
     async def enlist(self, name: str, limit: int = 10, **labels: str) -> Agent:
         """An agent that may connect."""

@@ -70,7 +70,7 @@ CONTROL: dict[type, SearchStrategy[Welcome | ControlSays]] = {
         protocol=values.numbers,
         version=values.words,
     ),
-    Assign: st.builds(Assign, values.bundles, st.booleans()),
+    Assign: st.builds(Assign, values.bundles, st.booleans(), values.labels),
     Withdraw: st.builds(Withdraw, values.attempts, values.words),
     LeaseRenewed: st.builds(LeaseRenewed, values.instants),
     Drain: st.builds(Drain),

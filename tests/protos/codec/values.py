@@ -73,6 +73,7 @@ specs = st.builds(
     variables=objects,
     description=words,
     transfers=transfers,
+    references=labels,
 )
 indices = st.lists(numbers, max_size=5).map(tuple)
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workflow.expressions import Function, render, scope
 from workflow.journal import ChildKind, ChildSpec
 from workflow.plan.children import MAX_CHILDREN, BadSpread, expand
 from workflow.plan.nodes import Execute, ExecuteItem, Json, Parallel, Plan, Service, Spread, StartServices
@@ -191,3 +192,42 @@ def test_every_combination_once_and_every_shard_item_once(
             assert [item for each in slices for item in each[key]] == values
             sizes = [len(each[key]) for each in slices]
             assert sizes == sorted(sizes, reverse=True) and max(sizes) - min(sizes) <= 1
+
+
+# --- secrets -----------------------------------------------------------------------------------------------------
+
+OWN = 'secret("muster.dev/config","password")'
+TELLS: dict[str, Function] = {"secret": lambda values: "hunter2"}
+
+
+def executed(**config: Json) -> tuple[ChildSpec, ...]:
+    item = ExecuteItem("child", config=config, spread=Spread(matrix={"os": "systems"}))
+    return expand(Execute((item,)), {"env": {"HOME": "/root"}, "systems": ["a {{", "b"]}, TELLS)
+
+
+def test_parameters_that_depend_on_secrets_are_references_with_all_else_filled_in() -> None:
+    children = executed(one=f"{{{{ matrix.os }}}} {{{{ env.HOME }}}} {{{{ {OWN} }}}}", two="{{ matrix.os }}", three=7)
+    assert [dict(child.config) for child in children] == [{"two": "a {{", "three": 7}, {"two": "b", "three": 7}]
+    texts = [render(child.references["one"], scope({}, functions=TELLS)).string for child in children]
+    assert texts == ["a {{ /root hunter2", "b /root hunter2"]
+    assert "hunter2" not in repr(children)
+
+
+def test_a_reference_with_an_unknown_name_is_told() -> None:
+    with pytest.raises(BadSpread, match="nobody"):
+        executed(one=f"{{{{ nobody.knows }}}} {{{{ {OWN} }}}}")
+
+
+@pytest.mark.parametrize("text", [OWN, 'secret("api","token")'])
+def test_elsewhere_no_secret_is_told_to_the_journal(text: str) -> None:
+    written = f"{{{{ {text} }}}}"
+    for spread in (
+        {"count": text},
+        {"matrix": {"a": [written]}},
+        {"shards": {"a": [written]}},
+        {"matrix": {"a": text}},
+    ):
+        with pytest.raises(BadSpread, match="would stand in the journal"):
+            expand(Parallel(WORKER, Spread(**spread)), {}, TELLS)  # type: ignore[arg-type]
+    with pytest.raises(BadSpread, match="would stand in the journal"):
+        expand(Parallel(WORKER, Spread(), description=written), {}, TELLS)

@@ -78,3 +78,29 @@ def test_a_pattern_that_never_ends_is_given_up() -> None:
     with pytest.raises(BadParameter, match="cannot be used"):
         cast(parameter(pattern="(a+)+$"), "a" * 9_000 + "b")
     assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "given"),
+    [
+        ({"type": "integer"}, "hunter2"),
+        ({"type": "number"}, "hunter2"),
+        ({"type": "boolean"}, "hunter2"),
+        ({"pattern": "^v"}, "hunter2"),
+        ({"enum": ["a", "b"]}, "hunter2"),
+        ({"minLength": 40}, "hunter2"),
+        ({"maxLength": 2}, "hunter2"),
+        ({"type": "integer", "minimum": 4711}, 4242),
+        ({"type": "integer", "maximum": 1}, 4242),
+        ({"type": "integer", "multipleOf": 5}, 4242),
+        ({"type": "number", "exclusiveMaximum": 4}, 4242),
+        ({"type": "number", "exclusiveMinimum": 4300}, 4242),
+    ],
+)
+def test_what_is_wrong_with_a_sensitive_value_is_told_without_it(fields: dict[str, Any], given: Value) -> None:
+    with pytest.raises(BadParameter) as told:
+        cast(parameter(**fields), given)
+    with pytest.raises(BadParameter) as hidden:
+        cast(parameter(**fields, sensitive=True), given)
+    assert str(told.value).startswith(f"{hidden.value}, not ")
+    assert "hunter2" not in str(hidden.value) and "4242" not in str(hidden.value)

@@ -126,6 +126,7 @@ def _plans() -> None:
         sa.Column("variables", sa.Text(), nullable=False),
         sa.Column("transfers", sa.Text(), nullable=False),
         sa.Column("annotations", sa.Text(), nullable=False),
+        sa.Column("secrets", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["execution"], ["executions.id"], name=op.f("fk_plans_execution")),
         sa.PrimaryKeyConstraint("execution", name=op.f("pk_plans")),
     )
