@@ -143,7 +143,7 @@ class Attendance:
         self._host: Host | None = None
         self._early: list[Directive] = []
         self._values: SecretValues | None = None
-        self._present = False
+        self.present = False
         self._changed = asyncio.Event()
 
     def serve(self, host: Host) -> None:
@@ -173,7 +173,7 @@ class Attendance:
         self.release.set()
 
     def attended(self, present: bool) -> None:
-        self._present = present
+        self.present = present
         self._changed.set()
 
     async def watch(self) -> None:
@@ -190,10 +190,10 @@ class Attendance:
         self._changed.clear()
         while self._wanted():
             left = end - asyncio.get_running_loop().time()
-            if left <= 0 and not self._present:
+            if left <= 0 and not self.present:
                 return False
             with suppress(TimeoutError):
-                async with asyncio.timeout(None if self._present else min(left, _LOOK)):
+                async with asyncio.timeout(None if self.present else min(left, _LOOK)):
                     await self._changed.wait()
                 return True
         return False

@@ -34,12 +34,14 @@ from agent.conductor.processes import Processes
 from agent.conductor.server import BUFFER, Server
 from agent.conductor.stage import Surroundings
 from agent.ports.conductor import ContainerGone, SecretValues
-from workflow.journal import AttemptFinished, AttemptStarted, Directive, Stop
+from workflow.journal import AttemptFinished, AttemptStarted, Stop
 from workflow.plan.encode import BadPlan, from_bytes
 from workflow.session import MAX_MESSAGE, Bundle
 from workflow.states import ExecutionState
 
 _MAX_BUNDLE = 4 * MAX_MESSAGE
+_LAST_WORDS = 8.0
+"""Seconds that a pod which is to end waits for its agent to take the last words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,20 @@ class PodAttendance(Attendance):
     def __init__(self, patience: int, gates: dict[str, Gate]) -> None:
         super().__init__(patience)
         self._gates = gates
+        self.told_to_end = asyncio.Event()
+
+    async def leave(self, journal: Journal) -> None:
+        """Once the pod is told to end and all is over, wait a little for an agent to hear it, and no longer."""
+        await self.told_to_end.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS if self.present else 0):
+                await journal.settled(journal.last)
+        self.released()
+
+    def terminated(self) -> None:
+        """SIGTERM: the pod is to end."""
+        self.told_to_end.set()
+        self.told(Stop(ExecutionState.ABORTED, "the pod was told to end: deleted, evicted or preempted"))
 
     def bereft(self, gone: ContainerGone) -> None:
         if gate := self._gates.get(gone.container):
@@ -83,10 +99,16 @@ async def conduct(folder: Path) -> None:
     gates = {} if again else {name: Gate(name, terms.gates / name) for name in sorted(set(terms.containers.values()))}
     attendance, exchange = PodAttendance(terms.alone, gates), Exchange()
     server = Server(bundle.attempt, journal, exchange, attendance)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, attendance.terminated)
     if not again:
         await journal.write(AttemptStarted(now(), f"muster {terms.version}".strip(), terms.host))
     listener = await asyncio.start_server(
-        server.accept, terms.listen or None, terms.port, ssl=server_context(folder), limit=BUFFER, ssl_handshake_timeout=10
+        server.accept,
+        terms.listen or None,
+        terms.port,
+        ssl=server_context(folder),
+        limit=BUFFER,
+        ssl_handshake_timeout=10,
     )
     async with asyncio.TaskGroup() as tasks:
         watch = tasks.create_task(attendance.watch())
@@ -95,8 +117,10 @@ async def conduct(folder: Path) -> None:
             await journal.write(AttemptFinished(now(), ExecutionState.ABORTED, words))
         else:
             await _executed(_Parts(terms, bundle, journal, exchange, attendance, gates))
+        leaving = tasks.create_task(attendance.leave(journal))
         await attendance.release.wait()
         watch.cancel()
+        leaving.cancel()
     listener.close()
     journal.close()
 
@@ -152,8 +176,6 @@ async def _executed(parts: _Parts) -> None:
     around = Surroundings(bundle.attempt, place, parts.journal, parts.exchange, {}, shell, values)
     host = Host(plan, bundle, around)
     host.entrusted(SecretValues(values))
-    told: list[Directive] = [Stop(ExecutionState.ABORTED, "the pod was told to end: deleted, evicted or preempted")]
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: parts.attendance.told(told[0]))
     parts.attendance.serve(host)
     await host.run()
     await place.end_all()

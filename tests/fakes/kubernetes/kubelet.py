@@ -11,13 +11,15 @@ import json
 import os
 import shutil
 import signal
-import sys
 from base64 import b64decode
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.fakes.kubernetes.forked import Forked
 from tests.fakes.kubernetes.objects import Object, Objects
+
+Running = asyncio.subprocess.Process | Forked
 
 _addresses = itertools.count(1)
 _PATHS = ("/.tktw", "/muster-terms", "/muster-values", "/muster", "/data", "/testkube", "/tmp")
@@ -30,7 +32,7 @@ class Kubelet:
         self._objects = objects
         self._folder = folder
         self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._processes: dict[tuple[str, str], list[asyncio.subprocess.Process]] = {}
+        self._processes: dict[tuple[str, str], list[Running]] = {}
         self._ending: set[tuple[str, str]] = set()
         self.idle = False
         """Whether pods stay pending."""
@@ -94,9 +96,7 @@ class Kubelet:
             self._processes.pop((collection, name), None)
             shutil.rmtree(folder, ignore_errors=True)
 
-    async def _conducted(
-        self, folder: Path, processes: list[asyncio.subprocess.Process], command: list[str], of: tuple[str, str]
-    ) -> None:
+    async def _conducted(self, folder: Path, processes: list[Running], command: list[str], of: tuple[str, str]) -> None:
         """The conductor to its end; one that dies is started once more, as ``OnFailure`` wants it."""
         await processes[0].wait()
         if processes[0].returncode not in {0, -signal.SIGTERM.value} and of not in self._ending:
@@ -129,12 +129,12 @@ class Kubelet:
         terms["listen"] = address
         return json.dumps(terms).encode()
 
-    async def _start(self, folder: Path, command: list[str]) -> asyncio.subprocess.Process:
+    async def _start(self, folder: Path, command: list[str]) -> Running:
         busybox = shutil.which("busybox") or ""
         words = [word.replace("/usr/local/bin/busybox", busybox) for word in command]
         words = [self._rewritten(folder, word).replace("$$", "$") for word in words]
         if words[0] == "python3":
-            words[0] = sys.executable
+            return Forked(words[-1])
         return await asyncio.create_subprocess_exec(
             *words,
             cwd=str(Path.cwd()),
@@ -163,7 +163,7 @@ class Kubelet:
         self._objects.update(collection, name, lambda held: held.update(status=status))
 
 
-def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+def _signal(process: Running, number: signal.Signals) -> None:
     """To all of a container's processes that are in its session."""
     if process.returncode is None:
         with suppress(ProcessLookupError):
