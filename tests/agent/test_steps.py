@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tests.agent.conftest import Bench
 from tests.agent.plans import plan, shell, step
+from tests.fakes.control import Held
 from workflow.identifiers import SECOND, StepRef
-from workflow.journal import AttemptStarted, Output, StepFinished, StepOutput, Stream
+from workflow.journal import AttemptStarted, Output, Pause, Resume, StepFinished, StepOutput, StepPaused, Stop, Stream
 from workflow.plan.nodes import Container, Group, Retry, Run, Step
 from workflow.states import ExecutionState, StepStatus
 
@@ -123,3 +124,27 @@ async def test_an_image_is_named_in_one_notice(bench: Bench) -> None:
     run = Run(Container(image="node:22"), script="echo a")
     held = await bench.run(plan(run, run))
     assert held.output(stream=Stream.SYSTEM).decode().count("image node:22") == 1
+
+
+async def test_a_pause_stops_processes_in_place(either: Bench) -> None:
+    held = await either.submit(plan(shell("i=0; while [ ! -e /data/end ]; do i=$((i+1)); echo $i; sleep 0.02; done")))
+    await either.control.until(lambda: len(held.output()) > 10)
+    either.control.tell(either.seen[0], Pause())
+    await either.control.until(lambda: any(isinstance(r.entry, StepPaused) for r in held.records))
+    paused = await quiet(either, held)
+    either.control.tell(either.seen[0], Resume())
+    await either.control.until(lambda: len(held.output()) > len(paused) + 10)
+    either.control.tell(either.seen[0], Stop(ExecutionState.CANCELED, "enough"))
+    await either.control.until(lambda: held.finished is not None)
+    numbers = held.output().decode().split()
+    assert numbers == [str(i) for i in range(1, len(numbers) + 1)]
+
+
+async def quiet(bench: Bench, held: Held) -> bytes:
+    """The output once nothing came for three heartbeats."""
+    printed, beats = held.output(), len(bench.control.said)
+    while len(bench.control.said) < beats + 3:
+        await bench.control.until(lambda: len(bench.control.said) >= beats + 3)  # noqa: B023
+        if held.output() != printed:
+            printed, beats = held.output(), len(bench.control.said)
+    return printed
