@@ -128,10 +128,12 @@ def _detach(state: LocalState, agents: str, environments: Path | None, max_concu
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True, text=True
         )
     assert process.stdout is not None
-    for line in process.stdout:
-        sys.stdout.write(line)
-        if line.startswith("muster is up"):
-            return
+    with process.stdout as lines:
+        for line in lines:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            if line.startswith("muster is up"):
+                return
     process.wait()
     fail(_last_error(state), f"see {state.directory / 'logs'}", code=process.returncode or 3)
 

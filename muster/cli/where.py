@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from muster.cli.outcome import Usage
 from muster.client import Muster
 from muster.local import Endpoint, LocalState
 from muster.local.state import default_directory
@@ -33,10 +34,19 @@ def local(state: Path | None) -> LocalState:
 
 
 def endpoint(url: str | None, state: Path | None) -> Endpoint:
-    """Where to go; NotRunning where no address is given and nothing runs here."""
+    """Where to go; NotRunning where no address is given and nothing runs here; Usage without a token."""
     if url:
-        return Endpoint(url, os.environ.get("MUSTER_TOKEN", ""))
+        return Endpoint(url, _token())
     return local(state).endpoint()
+
+
+def _token() -> str:
+    token = os.environ.get("MUSTER_TOKEN", "").strip()
+    if not token:
+        raise Usage("set MUSTER_TOKEN: it is in the file `token` of the control plane's state directory")
+    if not (token.isascii() and token.isprintable()):
+        raise Usage("MUSTER_TOKEN holds signs that no token has")
+    return token
 
 
 def muster(url: str | None, state: Path | None) -> Muster:

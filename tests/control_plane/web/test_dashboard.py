@@ -82,6 +82,8 @@ async def test_a_run(browser: httpx.AsyncClient, world: World) -> None:
     assert f'href="/v1/executions/{one}/artifacts/out/junit.xml"' in page
     assert 'id="cancel"' not in page
     assert "out/junit.xml" in (await browser.get("/parts/runs/every-1/artifacts")).text
+    assert '<section id="why"><p>every-1 failed.</p>' in page
+    assert "every-1 failed." in (await browser.get("/parts/runs/every-1/why")).text
     missing = await browser.get("/runs/nobody")
     assert (missing.status_code, "there is no run" in missing.text) == (404, True)
 
@@ -118,3 +120,13 @@ async def test_a_run_is_canceled_from_its_page(browser: httpx.AsyncClient, playe
     answer = await browser.post("/runs/every-1/cancel", headers={"Origin": str(browser.base_url).rstrip("/")})
     assert (answer.status_code, answer.headers["location"]) == (303, "/runs/every-1")
     assert played.heard[-1] == ("cancel", "run-every-1", "a person")
+    missing = await browser.post("/runs/nobody/cancel", headers={"Origin": str(browser.base_url).rstrip("/")})
+    assert (missing.status_code, "there is no run" in missing.text) == (404, True)
+
+
+async def test_who_is_there_and_who_is_away(browser: httpx.AsyncClient) -> None:
+    await login(browser)
+    for path in ("/", "/parts/runs"):
+        page = (await browser.get(path)).text
+        assert page.count(">connected<") == 2
+        assert page.count(">away<") == 1
