@@ -32,6 +32,7 @@ from workflow.expressions.values import literals
 
 _BRACES: Final = re.compile(r"\{\{?")
 _PLAIN_INTEGER: Final = 1_000_000
+_WORDS: Final = frozenset({"true", "false", "null"})
 
 
 def program_text(node: Node) -> str:
@@ -103,6 +104,9 @@ class _Reference:
 class _Faithful(_Reference):
     """The same with the parentheses and calls that reading it back needs."""
 
+    def text(self, node: Node) -> str:
+        return _wildcard_of_a_word(node) or super().text(node)
+
     def safe(self, node: Node) -> str:
         return f"({self.text(node)})" if _is_negative(node) else super().safe(node)
 
@@ -145,6 +149,17 @@ class _Faithful(_Reference):
                 return f"list({','.join([self.literal(item) for item in value])})"
             case _:
                 return super().literal(value)
+
+
+def _wildcard_of_a_word(node: Node) -> str:
+    """``true.*.b`` as it was written: alone, the name in it would read as the value. Empty for any other node."""
+    match node:
+        case Call(name="_wc", arguments=(Argument(node=target), Argument(node=Literal(value=str() as body)))):
+            inner = ".".join(target.path) if isinstance(target, Name) else _wildcard_of_a_word(target)
+            word = inner.partition(".")[0] if isinstance(target, Call) else inner
+            return f"{inner}.*{body.removeprefix('_.value')}" if word in _WORDS else ""
+        case _:
+            return ""
 
 
 def _is_negative(node: Node) -> bool:
