@@ -48,10 +48,13 @@ async def agent(settings: Settings, version: str, connected: Callable[[AgentName
             )
         link = Link(settings.state, found)
         stack.push_async_callback(link.close)
-        executor = executor_of(settings, version)
-        stack.push_async_callback(executor.close)
-        if isinstance(executor, ProcessExecutor):
-            await stack.enter_async_context(beside(executor.warm()))
+        executor: Executor
+        if settings.executor == "kubernetes":
+            executor = await _pods(settings, found.name, version, stack)
+        else:
+            executor = process = processes(settings, version)
+            stack.push_async_callback(process.close)
+            await stack.enter_async_context(beside(process.warm()))
         options = RelayOptions(settings.max_concurrent, version)
         relay = Relay(link, executor, options, lambda _: connected(found.name))
         if settings.health_port:
@@ -72,8 +75,25 @@ async def join(state: Path, invitation: str) -> AgentName:
         raise CannotStart(f"the identity cannot be kept in {state}: {problem.strerror}") from None
 
 
-def executor_of(settings: Settings, version: str) -> Executor:
-    """The executor that the settings name."""
+async def _pods(settings: Settings, name: AgentName, version: str, stack: AsyncExitStack) -> Executor:
+    """The executor of a cluster, watching. CannotStart."""
+    from agent.executors.kubernetes import opening  # an optional dependency, and not a small one
+
+    path = settings.cluster or settings.state / opening.FILE
+    try:
+        cluster = opening.read_cluster(path.read_text(), name, version, int(settings.alone_hours * 3600))
+        executor = await opening.open_cluster(cluster)
+    except opening.BadCluster as problem:
+        raise CannotStart(str(problem)) from None
+    except OSError as problem:
+        raise CannotStart(f"{path} cannot be read: {problem.strerror}") from None
+    stack.push_async_callback(executor.close)
+    await stack.enter_async_context(beside(executor.run()))
+    return executor
+
+
+def processes(settings: Settings, version: str) -> ProcessExecutor:
+    """The executor of this machine."""
     return ProcessExecutor(
         Options(
             state=settings.state,

@@ -37,6 +37,9 @@ class Settings:
 
     state: Path
     executor: str = "process"
+    """Where conductors run: as a process of this machine, or as pods of a cluster (kubernetes)."""
+    cluster: Path | None = None
+    """How pods are made, and what this cluster allows; None: <state>/cluster.toml."""
     max_concurrent: int = 100
     """Attempts at once at the most; the control plane may set a lower number."""
     isolation: str = "auto"
@@ -147,7 +150,8 @@ def _names(value: object) -> tuple[str, ...]:
 
 
 _READERS: Final[Mapping[str, Callable[[object], object]]] = {
-    "executor": _one_of("process"),
+    "executor": _one_of("process", "kubernetes"),
+    "cluster": _path,
     "max_concurrent": _between(1, 10_000),
     "isolation": _one_of("auto", "namespaces", "paths"),
     "references": _path,

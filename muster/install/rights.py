@@ -1,0 +1,21 @@
+"""What an agent may do: with pods, secrets and claims of its own namespaces. Nothing in the cluster as a whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+RULES: tuple[dict[str, Any], ...] = (
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["create", "get", "list", "watch", "delete"]},
+    {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "get", "list", "delete"]},
+    {
+        "apiGroups": [""],
+        "resources": ["persistentvolumeclaims"],
+        "verbs": ["create", "get", "list", "delete", "deletecollection"],
+    },
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["get", "list"]},
+)
+"""``secrets`` are read for one thing alone: the keys of a pod that an agent before this one made. Who may create pods
+in a namespace can read its secrets in any case."""
+
+TUNNEL: dict[str, Any] = {"apiGroups": [""], "resources": ["pods/portforward"], "verbs": ["get", "create"]}
+"""What an agent outside of the cluster needs besides."""
