@@ -105,7 +105,7 @@ async def test_a_deadline_ends_it(bench: ClusterBench) -> None:
 
 
 async def test_a_claim_lives_and_goes_with_its_execution(bench: ClusterBench) -> None:
-    claim = {
+    claim: dict[str, Json] = {
         "accessModes": ["ReadWriteOnce"],
         "storageClassName": "none",
         "resources": {"requests": {"storage": "1Mi"}},

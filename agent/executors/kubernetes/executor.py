@@ -151,7 +151,7 @@ class KubernetesExecutor:
             if nameless := runs_without_command(plan, settings):
                 words = f"step {nameless[0]!r} names no command, and what its image runs by itself is not known here"
                 raise CannotLaunch(f"{words}; say `command:`", final=True)
-            order = Order(plan, bundle.plan, encode_to(bundle), fresh_pair(), assign.service)
+            order = Order(plan, bundle.plan, encode_to(bundle), fresh_pair(), assign.service, assign.secrets)
             made = manifests(order, bundle.attempt, settings)
         except (BadPlan, CannotMake) as problem:
             raise CannotLaunch(str(problem), final=True) from None

@@ -11,8 +11,9 @@ import json
 import zlib
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from agent.conductor.entrusted import ENTRUSTED, packed
 from agent.conductor.pod.script import GATE, PIPES
 from agent.conductor.pod.terms import BUNDLE, CA, CERTIFICATE, TERMS, PodTerms
 from agent.conductor.wanted import wanted
@@ -73,6 +74,7 @@ class Order:
     bundle: bytes
     pair: Pair
     service: bool = False
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,7 @@ class _Laid:
             CA: pair.ca,
             CERTIFICATE: pair.conductor,
             AGENT_KEY: pair.agent,
+            **({ENTRUSTED: packed(self.order.secrets)} if self.order.secrets else {}),
             **{each.key: each.file.content.encode() for each in files if each.file.content_from is None},
         }
 
@@ -258,7 +261,7 @@ class _Laid:
         return frozenset(each.spec.image for each in self.containers)
 
     def _mounts(self) -> mounts.Mounts:
-        keys = (TERMS, BUNDLE, CA, CERTIFICATE)
+        keys = (TERMS, BUNDLE, CA, CERTIFICATE, *((ENTRUSTED,) if self.order.secrets else ()))
         return mounts.mounts(self.plan, [each.spec for each in self.containers], keys, naming.pod_name(self.attempt))
 
     def _known(self) -> tuple[str, ...]:

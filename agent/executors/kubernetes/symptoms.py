@@ -131,14 +131,22 @@ def _waiting(pod: Pod, conductor: Mapping[str, Any] | None, waited: float, patie
     if conductor is not None and _never(reason, waited, conductor, patience):
         return Gone(words)
     terminated = _terminated(conductor) if conductor is not None else None
-    if terminated is not None and waited > patience.pull:
-        return Gone(f"the conductor's container does not start: {_death(terminated)}")
+    if terminated is not None:
+        dead = _seconds(terminated.get("finishedAt"), 0)
+        if _clock_of(pod, waited) - dead > patience.pull:
+            return Gone(f"the conductor is gone: its container ended and does not come back: {_death(terminated)}")
+        return Coming(f"the conductor's container is started again after {_death(terminated)}")
     for condition in (pod.get("status") or {}).get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             words = _sentence(condition.get("reason"), condition.get("message"))
     if waited > patience.pending:
         return Gone(f"it did not start within {patience.pending:.0f} s: {words or 'the cluster does not say why'}")
     return Coming(words if reason not in {"ContainerCreating", "PodInitializing"} else "")
+
+
+def _clock_of(pod: Pod, waited: float) -> float:
+    """The present moment, from how long the pod has been there."""
+    return _seconds((pod.get("metadata") or {}).get("creationTimestamp"), 0) + waited
 
 
 def _container(pod: Pod, name: str) -> Mapping[str, Any] | None:

@@ -192,3 +192,17 @@ def test_a_bundle_too_large_for_a_secret_is_refused() -> None:
     of = plan(shell("echo"))
     with pytest.raises(CannotMake, match="too large"):
         manifests(Order(of, to_bytes(of), os.urandom(1_100_000), PAIR), Attempt(ExecutionId("e"), 1), SETTINGS)
+
+
+def test_sensitive_values_lie_in_the_attempts_secret_that_its_conductor_alone_mounts() -> None:
+    of = plan(run("a:1", 'echo {{ secret("muster.dev/config","pin") }}'))
+    order = Order(of, to_bytes(of), b"bundle", PAIR, secrets={"pin": "4711-0815"})
+    made = manifests(order, Attempt(ExecutionId("exec-1"), 2), SETTINGS)
+    data: Any = made.secret["data"]
+    assert b64decode(data["entrusted"]) == b'{"pin": "4711-0815"}'
+    assert "4711-0815" not in repr(made.pod) and "4711-0815" not in repr(order)
+    spec: Any = made.pod["spec"]
+    (volume,) = [each["name"] for each in spec["volumes"] if "entrusted" in repr(each)]
+    mounting = [each["name"] for each in spec["containers"] if volume in repr(each["volumeMounts"])]
+    assert mounting == ["conductor"]
+    assert not [each for each in spec["volumes"] if "muster.dev" in repr(each)]

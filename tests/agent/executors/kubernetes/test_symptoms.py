@@ -108,6 +108,16 @@ PULL: dict[str, Any] = {"reason": "ImagePullBackOff", "message": 'Back-off pulli
             Gone("PreemptionByScheduler: default-scheduler: preempting to accommodate a higher priority pod"),
         ),
         (
+            pod("Running", container(kind="waiting", last={"exitCode": 137, "finishedAt": "2026-01-01T00:05:00Z"})),
+            310,
+            Coming("the conductor's container is started again after ended, exit code 137"),
+        ),
+        (
+            pod("Running", container(kind="waiting", last={"exitCode": 137, "finishedAt": "2026-01-01T00:05:00Z"})),
+            430,
+            Gone("the conductor is gone: its container ended and does not come back: ended, exit code 137"),
+        ),
+        (
             pod("Succeeded", container(kind="terminated", exitCode=0)),
             1,
             Gone("the conductor is gone: its container ended"),
