@@ -37,7 +37,7 @@ SHOWN = {
     "hello": Shown(("Hello, world",)),
     "conditions": Shown(("groups nest", "whatever happened"), hides=("soak test", "something failed")),
     "retry-and-timeout": Shown(("not yet", "there it is")),
-    "parameters": Shown(("smoke with 10 users",), hides=("watching",)),
+    "parameters": Shown(("smoke with 10 users", "the key is ***"), hides=("not-a-real-key", "watching")),
     "expressions": Shown(
         ("expressions of team shop is run number", "eu.example.com and us.example.com", "is 21", "it's safe", "several")
     ),

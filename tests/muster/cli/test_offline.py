@@ -113,7 +113,7 @@ def test_a_name_in_two_files(folder: Path) -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("command", ["lint", "resolve", "plan"])
 def test_hostile_input(name: str, command: str, tmp_path: Path) -> None:
-    text, code = HOSTILE[name]
+    text, _ = HOSTILE[name]
     if isinstance(text, str):
         text = text.encode(errors="surrogatepass")
     done = muster(command, "-", given=text)
@@ -240,10 +240,8 @@ def test_the_tree_for_people() -> None:
 
 
 def test_workers_with_their_values() -> None:
-    text = workflow(
-        "w",
-        "steps:\n- parallel:\n    matrix: {a: [x, y], b: [1, 2]}\n    shell: echo {{ matrix.a }}{{ matrix.b }}{{ index }}",
-    )
+    parallel = "matrix: {a: [x, y], b: [1, 2]}\n    shell: echo {{ matrix.a }}{{ matrix.b }}{{ index }}"
+    text = workflow("w", f"steps:\n- parallel:\n    {parallel}")
     children = data("plan", "-", given=text)["steps"][0]["children"]
     assert [child["execution"]["steps"][0]["does"]["script"] for child in children] == [
         "echo x10",
