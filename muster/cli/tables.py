@@ -16,10 +16,13 @@ from workflow.rendering import row_name
 from workflow.terminal import one_line
 from workflow.views import AgentView, ArtifactView, DocumentView, ExecutionView, RunView
 
+_SKEW = 500
+"""Milliseconds that an agent's clock may differ before it is shown."""
 
-def status(text: str) -> Text:
+
+def status(word: str) -> Text:
     """A status with its sign and colour."""
-    return Text(f"{MARKS.get(text, '·')} {text}", style=STYLES.get(text, ""))
+    return Text(f"{MARKS.get(word, '·')} {word}", style=STYLES.get(word, ""))
 
 
 def text(value: str | None, style: str = "") -> Text:
@@ -149,7 +152,7 @@ def documents_table(documents: Sequence[DocumentView], now: datetime) -> Table:
 
 def agents_table(agents: Sequence[AgentView], now: datetime) -> Table:
     """``muster agents list``."""
-    table = plain("NAME", "STATE", "LABELS", "LOAD", "EXECUTOR", "VERSION", "SEEN")
+    table = plain("NAME", "STATE", "LABELS", "LOAD", "EXECUTOR", "VERSION", "CLOCK", "SEEN")
     for agent in agents:
         state = "connected" if agent.connected and agent.state == "active" else agent.state
         style = "green" if agent.connected else "red" if agent.state == "revoked" else "dim"
@@ -161,6 +164,7 @@ def agents_table(agents: Sequence[AgentView], now: datetime) -> Table:
             f"{agent.load}{limit}",
             text(agent.executor),
             text(agent.version),
+            f"{agent.skew_ms / 1000:+.1f} s" if abs(agent.skew_ms) >= _SKEW else "",
             "now" if agent.connected else ago(agent.last_seen, now),
         )
     return table
