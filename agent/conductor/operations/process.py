@@ -97,6 +97,8 @@ def _shell(stage: Stage, script: str) -> tuple[str, ...]:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write(script)
+        if stage.place.contained:
+            os.fchmod(descriptor, 0o644)  # whoever the image's user is; nobody else is in the pod
     return (*stage.around.shell, str(path))
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.conductor.clock import now
+from agent.conductor.entrusted import entrusted
 from agent.conductor.exchange import Exchange
 from agent.conductor.frames import decode_to
 from agent.conductor.host import Host
@@ -54,6 +55,7 @@ class _Parts:
     exchange: Exchange
     attendance: PodAttendance
     gates: dict[str, Gate]
+    entrusted: dict[str, str]
 
 
 class PodAttendance(Attendance):
@@ -116,7 +118,7 @@ async def conduct(folder: Path) -> None:
             words = "the conductor was started again: it, or its container, had been killed"
             await journal.write(AttemptFinished(now(), ExecutionState.ABORTED, words))
         else:
-            await _executed(_Parts(terms, bundle, journal, exchange, attendance, gates))
+            await _executed(_Parts(terms, bundle, journal, exchange, attendance, gates, entrusted(folder)))
         leaving = tasks.create_task(attendance.leave(journal))
         await attendance.release.wait()
         watch.cancel()
@@ -171,7 +173,7 @@ async def _executed(parts: _Parts) -> None:
         return
     processes = Processes(alone=os.getpid() == 1)
     place = PodPlace(terms, parts.gates, processes)
-    values = laid_down(Path(terms.values), terms.fields, os.environ)
+    values = {**laid_down(Path(terms.values), terms.fields, os.environ), **parts.entrusted}
     shell = (f"{terms.tools}/sh",)
     around = Surroundings(bundle.attempt, place, parts.journal, parts.exchange, {}, shell, values)
     host = Host(plan, bundle, around)

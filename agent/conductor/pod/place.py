@@ -15,6 +15,7 @@ from signal import Signals
 from typing import TypeVar
 
 from agent.conductor.console import Console
+from agent.conductor.place import SPOOL
 from agent.conductor.pod.gate import Gate
 from agent.conductor.pod.job import job
 from agent.conductor.pod.terms import PodTerms
@@ -22,6 +23,8 @@ from agent.conductor.processes import Command, Process, Processes, start
 from workflow.plan.nodes import Container
 
 T = TypeVar("T")
+
+_WORK = Path(SPOOL).parent
 
 COMING = 900.0
 """Seconds for which a step's container is waited for when nobody says what becomes of it."""
@@ -55,6 +58,8 @@ class PodPlace:
     def inside(self, path: str) -> Path:
         """Shared paths are where they are; others lie in containers this program is not in, and go to the attic."""
         normal = os.path.normpath(path)
+        if Path(normal).is_relative_to(_WORK):
+            return Path(self._terms.work) / Path(normal).relative_to(_WORK)
         if self._shared(Path(normal)):
             return Path(normal)
         return Path(self._terms.own) / "attic" / normal.lstrip("/")

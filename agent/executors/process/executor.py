@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from agent.conductor.entrusted import ENTRUSTED, entrusted, packed
 from agent.conductor.frames import decode_to, encode_to
 from agent.conductor.journal import left
 from agent.conductor.terms import BUNDLE, JOURNAL, TERMS, Terms
 from agent.conductor.wanted import wanted
 from agent.conductor.workspace import Isolation
 from agent.executors.process.conversation import SocketConversation, dial
-from agent.executors.process.entrusted import ENTRUSTED, entrusted, packed
 from agent.executors.process.folders import Folders, delete, holder, noted_exit
 from agent.executors.process.nursery import NotBorn, Nursery
 from agent.executors.process.orphans import kill_orphans, mark

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -207,3 +208,15 @@ async def test_many_are_launched_at_once(adapter: Adapter) -> None:
     async with asyncio.TaskGroup() as tasks:
         ends = [tasks.create_task(finished(adapter.executor, of)) for of, _ in bundles]
     assert all(isinstance(end.result()[-1].entry, AttemptFinished) for end in ends)
+
+
+async def test_values_that_come_with_it_reach_its_steps_masked_and_outlive_the_agent(adapter: Adapter) -> None:
+    script = (
+        'echo $(printf %s "{{ secret("muster.dev/config","pin") }}" | wc -c) {{ secret("muster.dev/config","pin") }}'
+    )
+    of, bundle = work(script)
+    await adapter.executor.launch(replace(bundle, secrets={"pin": "4711-0815", "more": "unused"}))
+    after = adapter.again()
+    records = await finished(after, of)
+    assert printed(records) == b"9 *****\n", records
+    await after.remove(of)

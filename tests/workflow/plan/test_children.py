@@ -228,6 +228,6 @@ def test_elsewhere_no_secret_is_told_to_the_journal(text: str) -> None:
         {"matrix": {"a": text}},
     ):
         with pytest.raises(BadSpread, match="would stand in the journal"):
-            expand(Parallel(WORKER, Spread(**spread)), {}, TELLS)  # type: ignore[arg-type]
+            expand(Parallel(WORKER, Spread(**spread)), {}, TELLS)
     with pytest.raises(BadSpread, match="would stand in the journal"):
         expand(Parallel(WORKER, Spread(), description=written), {}, TELLS)

@@ -1,7 +1,7 @@
-"""Sensitive parameters that came with an attempt: a file of its folder, readable by the agent's user alone.
+"""Sensitive parameters that came with an attempt: a file beside its bundle, which steps cannot read.
 
-Called by the executor, which writes it before the conductor is launched and reads it whenever it connects with one. So
-an agent that was killed in between loses nothing. The file goes with the folder.
+Written by the executors before the conductor is launched: the process executor reads it whenever it connects, in a pod
+the conductor reads it itself. So an agent that was killed in between loses nothing. The file goes with the attempt.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from workflow.entrusted import SECRET_NAME
 
 ENTRUSTED = "entrusted"
-"""Its name inside an attempt's folder."""
+"""Its name beside the bundle."""
 
 
 def packed(values: Mapping[str, str]) -> bytes:
