@@ -58,11 +58,12 @@ class Zygote:
         self._folders: dict[int, Path] = {}
         self._spare: deque[_Unborn] = deque()
         self._own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def serve(self) -> None:
         """Until the agent is gone."""
         linux.adopt_orphans()
-        reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        reading, writing = self._wake
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         warm()
@@ -125,7 +126,8 @@ class Zygote:
     def _child(self, assigned: int, told: int) -> int:
         pid = os.fork()
         if pid == 0:
-            for descriptor in (told, *(spare.told for spare in self._spare)):
+            signal.set_wakeup_fd(-1)
+            for descriptor in (told, self._own, *self._wake, *(spare.told for spare in self._spare)):
                 os.close(descriptor)  # else the spares would not see the zygote's end
             become_conductor(assigned, self._said)
         return pid
