@@ -40,9 +40,9 @@ spec:
   steps:
     - name: Count
       shell: |
-        mkfifo go; i=0
+        mkfifo go; exec 3<>go; i=0
         while [ $i -lt {ROUNDS * LINES} ]; do
-          [ $((i % {LINES})) != 0 ] || read line < go
+          [ $((i % {LINES})) != 0 ] || read line <&3
           i=$((i+1)); echo $i
         done
 """

@@ -88,7 +88,7 @@ async def test_of_two_agents_with_one_identity_the_newer_one_stays(ground: Field
         assert await clone.ready() == {"agent": AGENT.name}
         assert await older.ended() == 3
         assert "another session of agent dev-runner began" in ground.system.state.log(AGENT.name).read_text()
-        document = NUMBERED.replace("mkfifo go", "true").replace("read line < go", "true")
+        document = NUMBERED.replace("mkfifo go; exec 3<>go", "true").replace("read line <&3", "true")
         run = await ground.client.submit(NewRun(document=document))
         events = [event async for event in ground.client.watch(run.id)]
         assert events[-1].event == "end" and events[-1].run.verdict is Verdict.PASSED
