@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -17,7 +16,8 @@ from rich.text import Text
 from muster.cli.outcome import Usage, err, fail, runs
 from muster.cli.where import State, local
 from muster.local import LocalState, LocalSystem, StartFailed
-from muster.local.system import LocalAgent, forget
+from muster.local.strangers import end
+from muster.local.system import LocalAgent, end_leftovers, forget
 from workflow.identifiers import agent_name
 
 DEFAULT_AGENTS = "dev,staging,prod"
@@ -155,23 +155,12 @@ def down(
     place = local(state)
     pid = place.supervisor()
     if pid is None:
-        err.print(Text(f"nothing runs on {place.directory}"))
+        left = asyncio.run(end_leftovers(place))
+        place.withdraw()
+        nothing = f"nothing runs on {place.directory}"
+        err.print(Text(f"what a killed muster left was stopped: {', '.join(left)}" if left else nothing))
     else:
-        _end(pid)
+        end(pid, patience=30)
         err.print("muster is down")
     if purge:
         forget(place)
-
-
-def _end(pid: int) -> None:
-    """SIGTERM, and wait for the end (at most 30 s)."""
-    descriptor = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-    if descriptor is None:
-        return
-    import select
-
-    if not select.select([descriptor], [], [], 30)[0]:
-        os.kill(pid, signal.SIGKILL)
-    os.close(descriptor)

@@ -5,6 +5,7 @@
     <state>/logs/<name>.log    what each program says
     <state>/endpoint.json      0600: address and token, while it runs
     <state>/supervisor.pid     process id and start time of ``muster up``
+    <state>/programs/<name>    the same of each program that it started
 
 Called by muster.local.system and the command line. The directory is private to its owner (0700).
 """
@@ -59,7 +60,8 @@ class LocalState:
 
     def prepare(self) -> None:
         """Make the directories. OSError where that is not possible."""
-        for path in (self.directory, self.directory / "agents", self.directory / "logs"):
+        for name in ("", "agents", "logs", "programs"):
+            path = self.directory / name
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def announce(self, endpoint: Endpoint) -> None:
@@ -91,6 +93,21 @@ class LocalState:
             if start_time(int(pid)) == started:
                 return int(pid)
         return None
+
+    def started(self, name: str, pid: int) -> None:
+        """Note that a program runs, so that whoever comes after a killed supervisor can end it."""
+        write_private(self.directory / "programs" / name, f"{pid} {start_time(pid)}")
+
+    def leftovers(self) -> dict[str, int]:
+        """The programs that still run, by name, the control plane last. A reused id is not mistaken for one."""
+        found: dict[str, int] = {}
+        notes = [path for path in (self.directory / "programs").glob("*") if not path.name.startswith(".")]
+        for note in sorted(notes, key=lambda path: (path.name == "control-plane", path.name)):
+            with contextlib.suppress(OSError, ValueError):
+                pid, started = note.read_text().split()
+                if start_time(int(pid)) == started:
+                    found[note.name] = int(pid)
+        return found
 
 
 def start_time(pid: int) -> str:

@@ -23,6 +23,7 @@ from typing import Self
 from muster.client import ClientError, Muster
 from muster.local.program import Program, ProgramFailed
 from muster.local.state import Endpoint, LocalState, write_private
+from muster.local.strangers import end
 from workflow.views import NewAgent
 
 RESTART_AFTER = 0.5
@@ -69,6 +70,8 @@ class LocalSystem:
         system = cls(state, agents, say, environment or {})
         try:
             state.prepare()
+            for name in await end_leftovers(state):
+                say(f"{name} still ran although nobody supervised it any more; it was stopped")
             await system.start_control_plane()
             async with asyncio.TaskGroup() as group:
                 for agent in agents:
@@ -91,6 +94,7 @@ class LocalSystem:
             environment={**self.environment, **ports},
         )
         self._programs["control-plane"] = program
+        self.state.started("control-plane", program.pid)
         ready = await program.ready()
         token = (self.state.control_plane / "token").read_text().strip()
         self.endpoint = Endpoint(ready["web"], token)
@@ -113,6 +117,7 @@ class LocalSystem:
             },
         )
         self._programs[agent.name] = program
+        self.state.started(agent.name, program.pid)
         await program.ready()
         labels = ", ".join(f"{key}={value}" for key, value in agent.labels.items())
         self.say(f"agent {agent.name}: connected{f' ({labels})' if labels else ''}")
@@ -187,6 +192,15 @@ def _first(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+async def end_leftovers(state: LocalState, patience: float = 10.0) -> list[str]:
+    """End what a killed supervisor left running, each within ``patience`` seconds by itself, then by force; the
+    names."""
+    left = state.leftovers()
+    for pid in left.values():
+        await asyncio.to_thread(end, pid, patience)
+    return list(left)
 
 
 def forget(state: LocalState) -> None:
