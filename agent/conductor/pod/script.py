@@ -11,6 +11,7 @@ folder. The conductor holds its ends for as long as it lives: when it ends, so d
 
 As the first process of its container the gate is beyond every signal of the container's own processes. Its ear, the
 process that takes signals, is not: it is made anew after a step that has killed it (``jobs`` lets the shell see that).
+The gate itself opens the pipe of signals: an ear that opened it might come too late, and would wait for ever.
 OOMS says how many processes of the container the kernel has killed for memory so far.
 """
 
@@ -27,7 +28,7 @@ PIPES: Final = (JOBS, SIGNALS, ANSWERS)
 GATE: Final = r"""
 d=$1 b=$2
 ear() {
-  exec 3<&- 5<"$d/signals"
+  exec 3<&-
   while read -r n s w <&5; do
     kill -s "$s" "$w" 2>/dev/null
     echo "signaled $n" >&4
@@ -44,11 +45,11 @@ ooms() {
 }
 own= session="$b setsid"
 [ $$ = 1 ] && own=-1 session=
-exec 3<"$d/jobs" 4>"$d/answers"
+exec 3<"$d/jobs" 5<"$d/signals" 4>"$d/answers"
 ear & e=$!
 echo "hello $$ $PWD" >&4
 while read -r j <&3; do
-  $session "$b" sh "$j" 3<&- 4>&- &
+  $session "$b" sh "$j" 3<&- 4>&- 5<&- &
   p=$!
   echo "began $p $j" >&4
   wait $p 2>/dev/null

@@ -106,7 +106,8 @@ async def container(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
     finally:
         made.gate.close()
         assert made.process is not None
-        made.process.wait(10)
+        if made.process.poll() is None:
+            made.kill()
 
 
 async def test_codes_output_and_environment(container: Container) -> None:
