@@ -32,10 +32,9 @@ class ArtifactsHandler(control_pb2_grpc.ArtifactsServicer):
 
     async def Upload(self, request_iterator: object, context: Context) -> wire.UploadPosition:  # noqa: N802
         """Take chunks until the agent ends its side; the answer says how far the upload is."""
-        async with answered(context):
-            peer = await self._gate.admit(context)
+        async with answered(context), self._gate.admitted(context) as admitted:
             arrived: list[FilePosition] = []
-            await until_first(self._take(context, peer, arrived), self._gate.thrown_out(peer))
+            await until_first(self._take(context, admitted.peer, arrived), admitted.thrown_out())
             if not arrived:
                 raise WireError("the stream ended before the first chunk")
         return codec.encode_position(arrived[-1])
@@ -51,9 +50,8 @@ class ArtifactsHandler(control_pb2_grpc.ArtifactsServicer):
 
     async def Download(self, request: wire.DownloadRequest, context: Context) -> None:  # type: ignore[override]  # noqa: N802
         """Give the bytes from the offset on."""
-        async with answered(context):
-            peer = await self._gate.admit(context)
-            await until_first(self._give(request, context, peer), self._gate.thrown_out(peer))
+        async with answered(context), self._gate.admitted(context) as admitted:
+            await until_first(self._give(request, context, admitted.peer), admitted.thrown_out())
 
     async def _give(self, request: wire.DownloadRequest, context: Context, peer: Peer) -> None:
         attempt, digest, offset = codec.decode_download(request)

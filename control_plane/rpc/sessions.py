@@ -37,15 +37,14 @@ class SessionsHandler(control_pb2_grpc.SessionsServicer):
 
     async def Open(self, request_iterator: object, context: Context) -> None:  # type: ignore[override]  # noqa: N802
         """Hello, Welcome, then both sides speak until one ends the stream."""
-        async with answered(context):
-            peer = await self._gate.admit(context)
+        async with answered(context), self._gate.admitted(context) as admitted:
             hello = await _hello(context)
             protocol = agreed(hello, self._version)
-            opened = await self._sessions.open(peer.name, hello)
+            opened = await self._sessions.open(admitted.peer.name, hello)
             try:
                 welcome = replace(opened.welcome, protocol=protocol, version=self._version)
                 await context.write(codec.encode_control(welcome))
-                await until_first(_listen(context, opened), _speak(context, opened), self._gate.thrown_out(peer))
+                await until_first(_listen(context, opened), _speak(context, opened), admitted.thrown_out())
             finally:
                 await opened.close()
 
