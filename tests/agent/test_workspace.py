@@ -38,9 +38,9 @@ async def test_steps_of_one_execution_share_them(either: Bench) -> None:
 
 
 async def test_the_machine_is_there_and_the_agents_state_is_not(bench: Bench, tmp_path: Path) -> None:
-    script = f"test -x {sys.executable} && echo python; ls {tmp_path}/attempts 2>/dev/null | wc -l"
+    script = f"test -x /bin/ls && echo ls; ls {tmp_path}/attempts 2>/dev/null | wc -l"
     held = await bench.run(plan(shell(script)))
-    assert held.output() == b"python\n0\n"
+    assert held.output() == b"ls\n0\n"
 
 
 async def test_steps_see_no_processes_but_their_own(bench: Bench) -> None:

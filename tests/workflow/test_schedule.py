@@ -120,8 +120,18 @@ def _field(low: int, high: int) -> st.SearchStrategy[str]:
     span = ends.map(lambda both: f"{min(both)}-{max(both)}")
     stepped = st.tuples(span, st.integers(1, 12)).map(lambda both: f"{both[0]}/{both[1]}")
     part = st.one_of(number.map(str), span, stepped)
-    some = st.lists(part, min_size=1, max_size=3).map(",".join)
+    some = st.lists(part, min_size=1, max_size=3).map(",".join).filter(lambda text: not _all(text, low, high))
     return st.one_of(st.just("*"), st.just("*"), st.integers(2, 12).map("*/{}".format), some)
+
+
+def _all(text: str, low: int, high: int) -> bool:
+    """Whether a list without ``*`` names everything from ``low`` to ``high``."""
+    named: set[int] = set()
+    for part in text.split(","):
+        span, _, step = part.partition("/")
+        first, _, last = span.partition("-")
+        named.update(range(int(first), int(last or first) + 1, int(step or 1)))
+    return len(named) == high - low + 1
 
 
 MOMENTS = st.integers(631_152_000, 2_840_140_800).map(lambda second: datetime.fromtimestamp(second, UTC))
