@@ -5,6 +5,7 @@ Implemented by operations, crowd and services; driven by machine. Every method m
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -35,7 +36,7 @@ class Call:
     names: Mapping[str, Json]
 
 
-class Work:
+class Work(ABC):
     """One attempt of one operation. The base ignores everything; a kind answers what concerns it."""
 
     def __init__(self, tools: Tools, call: Call) -> None:
@@ -47,9 +48,9 @@ class Work:
         self.names = call.names
         self.stopping: StopReason | None = None
 
+    @abstractmethod
     def begin(self) -> Ended | None:
         """Start it."""
-        raise NotImplementedError
 
     def operation_ended(self, event: OperationEnded) -> Ended | None:
         """The host answered StartOperation or UnpackFiles of this step and iteration."""
@@ -67,7 +68,7 @@ class Work:
         """A timer that this operation set has fired."""
         return None
 
-    def suspend(self) -> None:
+    def suspend(self) -> None:  # noqa: B027 - most operations have nothing that could stand still
         """Stand still."""
 
     def resume(self) -> Ended | None:
