@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import aiohttp
 from kubernetes.aio.client import ApiClient
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 Object = dict[str, Any]
 """An object of the API, as JSON."""
@@ -26,15 +28,20 @@ MAX_LINE: Final = 8 * 1024 * 1024
 """Bytes of one event of a watch at the most."""
 _TRYING = 30.0
 _ONE_TRY = 15.0
+_LONGEST_WISH = 60.0
+"""Seconds that an API server may ask us to wait, at the most."""
+_SAME = 2.0
+"""Seconds by which two clocks differ that count as the same."""
+_pause = wait_random_exponential(0.2, max=5)
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 class ApiRefused(Exception):
-    """The API server said no. ``words`` are its own."""
+    """The API server said no. ``words`` are its own; ``after``: seconds after which it may be asked again."""
 
-    def __init__(self, status: int, reason: str, words: str) -> None:
+    def __init__(self, status: int, reason: str, words: str, after: float = 0) -> None:
         super().__init__(f"{status} {reason}: {words}")
-        self.status, self.reason, self.words = status, reason, words
+        self.status, self.reason, self.words, self.after = status, reason, words, after
 
 
 class ApiDown(Exception):
@@ -42,7 +49,11 @@ class ApiDown(Exception):
 
 
 class _Again(Exception):
-    """Worth another try."""
+    """Worth another try, ``after`` so many seconds at the earliest."""
+
+    def __init__(self, words: str, after: float = 0) -> None:
+        super().__init__(words)
+        self.after = after
 
 
 class Calls:
@@ -52,11 +63,16 @@ class Calls:
         self._client = client
         self.count: Counter[str] = Counter()
         """How often each verb was asked, tries included."""
+        self._ahead = 0.0
 
     @property
     def client(self) -> ApiClient:
         """For connections that are no requests."""
         return self._client
+
+    def now(self) -> float:
+        """Seconds since 1970 by the API server's clock, as far as it told: ours may be another."""
+        return time.time() + self._ahead
 
     async def get(self, path: str, query: Mapping[str, str] | None = None, *, metadata: bool = False) -> Object | None:
         """An object or a list; None where there is none. ``metadata``: of a list, only what names and labels say."""
@@ -115,7 +131,7 @@ class Calls:
         trying = AsyncRetrying(
             retry=retry_if_exception_type(_Again),
             stop=stop_after_delay(_TRYING),
-            wait=wait_random_exponential(0.2, max=5),
+            wait=_patience,
             reraise=True,
         )
         try:
@@ -136,7 +152,7 @@ class Calls:
                 response.release()
         except ApiRefused as refused:
             if refused.status in {429, 500, 502, 503, 504} and not _quota(refused):
-                raise _Again(str(refused)) from None
+                raise _Again(str(refused), refused.after) from None
             raise
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
             raise _Again(_said(problem)) from None
@@ -161,8 +177,9 @@ class Calls:
         )
         answer = await self._client.call_api(*request, _request_timeout=timeout)
         response: aiohttp.ClientResponse = answer.response
+        self._ahead = _ahead(response.headers.get("Date", ""), self._ahead)
         if response.status >= 300:
-            raise _refusal(response.status, await response.read())
+            raise _refusal(response.status, await response.read(), response.headers.get("Retry-After", ""))
         return response
 
     async def _events(self, response: aiohttp.ClientResponse) -> AsyncIterator[Object]:
@@ -173,17 +190,43 @@ class Calls:
                 line = bytes(buffer[:end])
                 del buffer[: end + 1]
                 if line.strip():
-                    yield json.loads(line)
+                    yield _event(line)
             if len(buffer) > MAX_LINE:
                 raise ApiDown(f"an event of more than {MAX_LINE} bytes")
 
 
-def _refusal(status: int, content: bytes) -> ApiRefused:
+def _event(line: bytes) -> Object:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ApiDown("the API server sends what is no event")
+    return found
+
+
+def _refusal(status: int, content: bytes, retry_after: str) -> ApiRefused:
+    after = min(float(retry_after), _LONGEST_WISH) if retry_after.isdecimal() else 0
     try:
         found = json.loads(content)
-        return ApiRefused(status, str(found.get("reason", "")), str(found.get("message", ""))[:2000])
+        return ApiRefused(status, str(found.get("reason", "")), str(found.get("message", ""))[:2000], after)
     except (ValueError, AttributeError):
-        return ApiRefused(status, "", content[:500].decode("utf-8", "replace"))
+        return ApiRefused(status, "", content[:500].decode("utf-8", "replace"), after)
+
+
+def _patience(state: RetryCallState) -> float:
+    """Seconds until the next try: as many as the API server wishes, at the least."""
+    problem = state.outcome.exception() if state.outcome is not None else None
+    return max(_pause(state), problem.after if isinstance(problem, _Again) else 0)
+
+
+def _ahead(date: str, otherwise: float) -> float:
+    """How far the server's clock is ahead of ours; it tells whole seconds."""
+    try:
+        ahead = parsedate_to_datetime(date).timestamp() + 0.5 - time.time()
+    except ValueError:
+        return otherwise
+    return ahead if abs(ahead) > _SAME else 0
 
 
 def _quota(refused: ApiRefused) -> bool:

@@ -11,7 +11,6 @@ import asyncio
 import base64
 import logging
 import ssl
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -26,8 +25,8 @@ from agent.executors.kubernetes.manifest import AGENT_KEY, CannotMake, Manifests
 from agent.executors.kubernetes.policy import Policy, refusals
 from agent.executors.kubernetes.reaching import PodConversation, dialled
 from agent.executors.kubernetes.settings import Settings
+from agent.executors.kubernetes.sight import Sight
 from agent.executors.kubernetes.symptoms import Casualty, Coming, Gone, Up
-from agent.executors.kubernetes.watching import Pods, Watching
 from agent.ports.conductor import ContainerGone
 from agent.ports.executor import CannotLaunch, ConductorGone, Conversation, Found
 from workflow.identifiers import Attempt
@@ -37,11 +36,10 @@ from workflow.session import Assign
 
 log = logging.getLogger("muster.kubernetes")
 
-LOOK = 20.0
-"""Seconds after which a pod is looked at again though nothing was heard of it."""
 _DIAL = 0.05, 2.0
 """Seconds between two tries to reach a conductor whose container runs: at first, at the most."""
-_LISTING = 30.0
+_AGAIN = 1.0, 60.0
+"""Seconds between two tries of what must be done some time: at first, at the most."""
 _KINDS = ("secrets", "persistentvolumeclaims")
 _FINAL = frozenset({400, 404, 405, 413, 422})
 
@@ -58,14 +56,13 @@ class KubernetesExecutor:
     """Conductors as pods."""
 
     def __init__(
-        self, calls: Calls, settings: Settings, policy: Policy, clock: Callable[[], float] = time.time
+        self, calls: Calls, settings: Settings, policy: Policy, clock: Callable[[], float] | None = None
     ) -> None:
         self._calls = calls
         self._settings = settings
         self._policy = policy
-        self._clock = clock
-        self._pods = Pods()
-        self._watches = [Watching(calls, namespace, settings.agent, self._pods) for namespace in settings.everywhere]
+        self._sight = Sight(calls, settings, clock or calls.now)
+        self._pods = self._sight.pods
         self._pairs: dict[Attempt, Pair] = {}
 
     @property
@@ -74,9 +71,7 @@ class KubernetesExecutor:
 
     async def run(self) -> None:
         """Watch the agent's pods, for ever."""
-        async with asyncio.TaskGroup() as tasks:
-            for watch in self._watches:
-                tasks.create_task(watch.run())
+        await self._sight.run()
 
     # --- the port -------------------------------------------------------------------------------------------
 
@@ -104,16 +99,12 @@ class KubernetesExecutor:
             yield conversation
 
     async def held(self) -> tuple[Found, ...]:
-        await self._listed()
-        found = {attempt: not isinstance(self._state(attempt), Gone) for attempt in self._pods.now}
-        for namespace in self._settings.everywhere:
-            for kind in _KINDS:
-                query = {"labelSelector": naming.selector(self._settings.agent)}
-                listed = await self._calls.get(f"/api/v1/namespaces/{namespace}/{kind}", query, metadata=True) or {}
-                for item in listed.get("items") or ():
-                    if attempt := naming.attempt_of((item.get("metadata") or {}).get("annotations")):
-                        found.setdefault(attempt, False)
-        return tuple(Found(attempt, alive) for attempt, alive in sorted(found.items()))
+        while True:
+            try:
+                return await self._held()
+            except (ConnectionError, ApiDown, ApiRefused) as problem:
+                log.warning("what is left of earlier times cannot be seen: %s", problem)
+            await asyncio.sleep(_AGAIN[0])
 
     async def leftovers(self, attempt: Attempt, after: int) -> AsyncIterator[Record]:
         """None: a journal goes with its pod. A conductor that was killed in a pod that lives comes back and tells."""
@@ -122,22 +113,30 @@ class KubernetesExecutor:
             yield record
 
     async def remove(self, attempt: Attempt) -> None:
-        pod = self._pods.now.get(attempt)
-        namespaces = [pod["metadata"]["namespace"]] if pod is not None else list(self._settings.everywhere)
-        for namespace in namespaces:
-            await self._remove(attempt, namespace, pod)
+        pause = _AGAIN[0]
+        while True:
+            pod = self._pods.now.get(attempt)
+            try:
+                for namespace in [pod["metadata"]["namespace"]] if pod is not None else self._settings.everywhere:
+                    await self._remove(attempt, namespace, pod)
+                break
+            except (ApiDown, ApiRefused) as problem:
+                log.warning("%s cannot be removed yet: %s", attempt, problem)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _AGAIN[1])
         self._pairs.pop(attempt, None)
 
     async def reachable(self, attempt: Attempt) -> str:
         """Wait until the service that this attempt is can be reached; its address. Raises ConductorGone."""
         while True:
-            state = self._state(attempt)
-            if isinstance(state, Gone):
-                raise ConductorGone(state.words)
-            pod = self._pods.now.get(attempt)
-            if pod is not None and isinstance(state, Up) and symptoms.ready(pod):
-                return state.address
-            await self._changed(attempt)
+            with suppress(ConnectionError):
+                state = await self._sight.judged(attempt)
+                if isinstance(state, Gone):
+                    raise ConductorGone(state.words)
+                pod = self._pods.now.get(attempt)
+                if pod is not None and isinstance(state, Up) and symptoms.ready(pod):
+                    return state.address
+            await self._sight.changed(attempt)
 
     async def close(self) -> None:
         await self._calls.close()
@@ -191,20 +190,31 @@ class KubernetesExecutor:
 
     # --- connecting -----------------------------------------------------------------------------------------
 
+    async def _held(self) -> tuple[Found, ...]:
+        """Every trace. ConnectionError, ApiDown, ApiRefused."""
+        await self._sight.listed()
+        found = {attempt: not isinstance(self._sight.state(attempt), Gone) for attempt in self._pods.now}
+        for namespace in self._settings.everywhere:
+            for kind in _KINDS:
+                query = {"labelSelector": naming.selector(self._settings.agent)}
+                listed = await self._calls.get(f"/api/v1/namespaces/{namespace}/{kind}", query, metadata=True) or {}
+                for item in listed.get("items") or ():
+                    if attempt := naming.attempt_of((item.get("metadata") or {}).get("annotations")):
+                        found.setdefault(attempt, False)
+        return tuple(Found(attempt, alive) for attempt, alive in sorted(found.items()))
+
     async def _up(self, attempt: Attempt) -> tuple[_Where, str]:
         """Wait until the conductor's container runs."""
-        await self._listed()
+        await self._sight.listed()
         while True:
-            match self._state(attempt):
+            match await self._sight.judged(attempt):
                 case Gone(words):
                     raise ConductorGone(words)
                 case Up(address):
                     metadata = self._pods.now[attempt]["metadata"]
                     return _Where(metadata["namespace"], metadata["name"]), address
-                case Coming() if attempt in self._pods.now:
-                    await self._changed(attempt)
                 case Coming():
-                    await self._look(attempt)
+                    await self._sight.changed(attempt)
 
     async def _dialled(self, attempt: Attempt, stack: AsyncExitStack) -> PodConversation:
         """A connection, as soon as the conductor listens."""
@@ -222,28 +232,6 @@ class KubernetesExecutor:
             await self._pods.changed(attempt, pause)
             pause *= 1.5
 
-    async def _look(self, attempt: Attempt) -> None:
-        """Ask for one pod that the watch does not show."""
-        for namespace in self._settings.everywhere:
-            path = f"/api/v1/namespaces/{namespace}/pods/{naming.pod_name(attempt)}"
-            try:
-                pod = await self._calls.get(path)
-            except (ApiDown, ApiRefused) as problem:
-                raise ConnectionError(str(problem)) from None
-            if pod is not None:
-                self._pods.put(attempt, pod)
-                return
-        self._pods.drop(attempt, {})
-
-    def _state(self, attempt: Attempt) -> symptoms.State:
-        pod = self._pods.now.get(attempt)
-        if pod is not None:
-            return symptoms.state(pod, self._clock(), self._settings.patience)
-        last = self._pods.last.get(attempt)
-        if last is None:
-            return Coming()
-        return Gone(symptoms.ending(last) if last else "the pod is gone: somebody deleted it")
-
     async def _context(self, attempt: Attempt, where: _Where) -> ssl.SSLContext:
         pair = self._pairs.get(attempt)
         if pair is None:
@@ -253,9 +241,11 @@ class KubernetesExecutor:
                 raise ConnectionError(str(problem)) from None
             if secret is None:
                 raise ConductorGone("the secret of its pod was deleted, so nobody can speak with it")
-            data = {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
-            pair = self._pairs[attempt] = Pair(data[CA], data[CERTIFICATE], data[AGENT_KEY])
-        return client_context(pair)
+            pair = self._pairs[attempt] = _pair_in(secret)
+        try:
+            return client_context(pair)
+        except (OSError, ValueError):
+            raise ConductorGone("the secret of its pod was changed, so nobody can speak with it") from None
 
     async def _guard(self, attempt: Attempt, conversation: PodConversation) -> None:
         """Beside a conversation: tell the conductor of its containers, hang up when its pod is gone."""
@@ -266,26 +256,11 @@ class KubernetesExecutor:
                 await asyncio.sleep(1)  # what is under way may still arrive
                 conversation.hang_up()
                 return
-            for each in symptoms.casualties(pod, self._clock(), self._settings.patience):
-                if each not in told:
+            with suppress(OSError):
+                for each in await self._sight.casualties(attempt, told):
                     told.add(each)
-                    with suppress(OSError):
-                        await conversation.say(ContainerGone(each.container, each.words, each.final))
-            await self._changed(attempt)
-
-    async def _changed(self, attempt: Attempt) -> None:
-        """Wait until its pod may have to be judged anew."""
-        pod = self._pods.now.get(attempt, {})
-        patience = symptoms.patient_for(pod, self._clock(), self._settings.patience)
-        await self._pods.changed(attempt, min(LOOK, patience))
-
-    async def _listed(self) -> None:
-        try:
-            async with asyncio.timeout(_LISTING):
-                for watch in self._watches:
-                    await watch.listed.wait()
-        except TimeoutError:
-            raise ConnectionError("the API server does not list our pods") from None
+                    await conversation.say(ContainerGone(each.container, each.words, each.final))
+            await self._sight.changed(attempt)
 
     # --- removing -------------------------------------------------------------------------------------------
 
@@ -309,6 +284,15 @@ class KubernetesExecutor:
             log.warning("%s does not end; it is deleted without its node's word", attempt)
             await self._calls.delete(path, grace=0)
             self._pods.drop(attempt)
+
+
+def _pair_in(secret: Object) -> Pair:
+    """The keys that an earlier launch laid down."""
+    try:
+        data = {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
+        return Pair(data[CA], data[CERTIFICATE], data[AGENT_KEY])
+    except (KeyError, ValueError, TypeError):
+        return Pair(b"", b"", b"")  # opens nothing
 
 
 def _has_claims(pod: Object) -> bool:

@@ -41,6 +41,10 @@ class Patience:
     """A pod that no node takes, or whose volumes cannot be mounted."""
     removal: float = 40.0
     """A pod that was deleted, before it is deleted without waiting for its node."""
+    silence: float = 90.0
+    """A watch that says nothing at all; the API server breaks the silence once a minute by itself."""
+    relist: float = 240.0
+    """A watch that lasts. Whatever it did not tell is seen in the list that follows: nothing waits longer for it."""
 
 
 @dataclass(frozen=True, slots=True)

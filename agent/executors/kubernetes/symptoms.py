@@ -38,9 +38,10 @@ class Up:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """There is no conductor, and there will be none."""
+    """There is no conductor, and there will be none. ``overdue``: that follows from our patience alone."""
 
     words: str
+    overdue: bool = False
 
 
 State = Coming | Up | Gone
@@ -129,18 +130,20 @@ def _waiting(pod: Pod, conductor: Mapping[str, Any] | None, waited: float, patie
     reason = str(waiting.get("reason", ""))
     words = _sentence(reason, waiting.get("message"))
     if conductor is not None and _never(reason, waited, conductor, patience):
-        return Gone(words)
+        return Gone(words, overdue=reason not in _HOPELESS)
     terminated = _terminated(conductor) if conductor is not None else None
     if terminated is not None:
         dead = _seconds(terminated.get("finishedAt"), 0)
         if _clock_of(pod, waited) - dead > patience.pull:
-            return Gone(f"the conductor is gone: its container ended and does not come back: {_death(terminated)}")
+            words = f"the conductor is gone: its container ended and does not come back: {_death(terminated)}"
+            return Gone(words, overdue=True)
         return Coming(f"the conductor's container is started again after {_death(terminated)}")
     for condition in (pod.get("status") or {}).get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             words = _sentence(condition.get("reason"), condition.get("message"))
     if waited > patience.pending:
-        return Gone(f"it did not start within {patience.pending:.0f} s: {words or 'the cluster does not say why'}")
+        words = f"it did not start within {patience.pending:.0f} s: {words or 'the cluster does not say why'}"
+        return Gone(words, overdue=True)
     return Coming(words if reason not in {"ContainerCreating", "PodInitializing"} else "")
 
 

@@ -17,15 +17,15 @@ from typing import Any
 
 from agent.executors.kubernetes.calls import ApiDown, ApiRefused, Calls, Object
 from agent.executors.kubernetes.naming import attempt_of, selector
+from agent.executors.kubernetes.settings import Settings
 from workflow.identifiers import Attempt
 
 log = logging.getLogger("muster.kubernetes")
 
-RELIST = 240
-"""Seconds that one watch lasts at the most; then comes a list."""
-SILENCE = 90.0
-"""Seconds without a word, bookmarks included, after which a watch is given up."""
 _SHORTEST, _LONGEST = 0.5, 15.0
+"""Seconds between a watch that ended and the next list."""
+_SOUND = 5.0
+"""Seconds that a watch must have lasted to be followed soon by another."""
 _REMEMBERED = 2000
 _PAGE = "500"
 
@@ -40,7 +40,9 @@ class Pods:
         self._changed: dict[Attempt, asyncio.Event] = {}
 
     def put(self, attempt: Attempt, pod: Object) -> None:
-        """It is so."""
+        """It is so, unless something newer is known."""
+        if _older(pod, self.now.get(attempt, {})):
+            return
         self.now[attempt] = pod
         self._signal(attempt)
 
@@ -68,35 +70,38 @@ class Pods:
 class Watching:
     """The watch of one namespace."""
 
-    def __init__(self, calls: Calls, namespace: str, agent: str, pods: Pods) -> None:
+    def __init__(self, calls: Calls, namespace: str, settings: Settings, pods: Pods) -> None:
         self._calls = calls
         self._path = f"/api/v1/namespaces/{namespace}/pods"
         self._namespace = namespace
-        self._selector = selector(agent)
+        self._selector = selector(settings.agent)
+        self._patience = settings.patience
         self._pods = pods
         self.listed = asyncio.Event()
         """Set once everything was seen."""
 
     async def run(self) -> None:
         """For ever."""
-        pause = _SHORTEST
+        pause, now = _SHORTEST, asyncio.get_running_loop().time
         while True:
+            began, wish = now(), 0.0
             try:
-                version = await self.list()
-                pause = _SHORTEST
-                await self._watch(version)
+                await self._watch(await self.list())
             except ApiRefused as refused:
+                wish = refused.after
                 if refused.status != 410:
                     log.warning("pods cannot be watched: %s", refused.words)
             except ApiDown as down:
                 log.info("the watch of pods broke: %s", down)
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads many agents
+            if now() - began > _SOUND:
+                pause = _SHORTEST
+            await asyncio.sleep(max(pause * random.uniform(0.5, 1.0), wish))  # noqa: S311 - spreads many agents
             pause = min(pause * 2, _LONGEST)
 
     async def list(self) -> str:
         """See everything; from where to watch on."""
         query = {"labelSelector": self._selector, "limit": _PAGE}
-        seen: set[Attempt] = set()
+        before, seen = set(self._pods.now), set[Attempt]()  # what is launched while the list is made is not in it
         while True:
             found = await self._calls.get(self._path, query) or {}
             for pod in found.get("items") or ():
@@ -107,22 +112,28 @@ class Watching:
             if not metadata.get("continue"):
                 break
             query["continue"] = str(metadata["continue"])
-        for attempt, pod in list(self._pods.now.items()):
-            if attempt not in seen and (pod.get("metadata") or {}).get("namespace") == self._namespace:
+        for attempt in before - seen:
+            pod = self._pods.now.get(attempt)
+            if pod is not None and (pod.get("metadata") or {}).get("namespace") == self._namespace:
                 self._pods.drop(attempt)
         self.listed.set()
         return str(metadata.get("resourceVersion", ""))
 
     async def _watch(self, version: str) -> None:
+        """Hear what changes, until it ends or is to be listed again."""
         query = {
             "labelSelector": self._selector,
             "resourceVersion": version,
             "allowWatchBookmarks": "true",
-            "timeoutSeconds": str(RELIST),
+            "timeoutSeconds": str(int(self._patience.relist) + 1),
         }
-        async with self._calls.watch(self._path, query, SILENCE) as events:
-            async for event in events:
-                self._seen(str(event.get("type")), event.get("object") or {})
+        with suppress(TimeoutError):
+            async with (
+                asyncio.timeout(self._patience.relist),
+                self._calls.watch(self._path, query, self._patience.silence) as events,
+            ):
+                async for event in events:
+                    self._seen(str(event.get("type")), event.get("object") or {})
 
     def _seen(self, kind: str, pod: Object) -> None:
         if kind == "ERROR":
@@ -134,3 +145,11 @@ class Watching:
             self._pods.drop(attempt, pod)
         elif kind in {"ADDED", "MODIFIED"}:
             self._pods.put(attempt, pod)
+
+
+def _older(pod: Object, known: Object) -> bool:
+    """Whether this is an earlier state of what is known: answers and events overtake each other."""
+    one, other = pod.get("metadata") or {}, known.get("metadata") or {}
+    versions = str(one.get("resourceVersion", "")), str(other.get("resourceVersion", ""))
+    same = one.get("uid") is not None and one.get("uid") == other.get("uid")
+    return same and all(each.isdecimal() for each in versions) and int(versions[0]) < int(versions[1])

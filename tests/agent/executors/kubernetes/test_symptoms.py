@@ -60,7 +60,10 @@ PULL: dict[str, Any] = {"reason": "ImagePullBackOff", "message": 'Back-off pulli
         (
             pod(conditions=[UNSCHEDULABLE]),
             601,
-            Gone("it did not start within 600 s: Unschedulable: 0/3 nodes are available: 3 Insufficient cpu."),
+            Gone(
+                "it did not start within 600 s: Unschedulable: 0/3 nodes are available: 3 Insufficient cpu.",
+                overdue=True,
+            ),
         ),
         (
             pod("Pending", container(kind="waiting", **PULL)),
@@ -70,7 +73,7 @@ PULL: dict[str, Any] = {"reason": "ImagePullBackOff", "message": 'Back-off pulli
         (
             pod("Pending", container(kind="waiting", **PULL)),
             121,
-            Gone('ImagePullBackOff: Back-off pulling image "x:1"'),
+            Gone('ImagePullBackOff: Back-off pulling image "x:1"', overdue=True),
         ),
         (
             pod("Pending", container(kind="waiting", reason="InvalidImageName", message="couldn't parse")),
@@ -115,7 +118,9 @@ PULL: dict[str, Any] = {"reason": "ImagePullBackOff", "message": 'Back-off pulli
         (
             pod("Running", container(kind="waiting", last={"exitCode": 137, "finishedAt": "2026-01-01T00:05:00Z"})),
             430,
-            Gone("the conductor is gone: its container ended and does not come back: ended, exit code 137"),
+            Gone(
+                "the conductor is gone: its container ended and does not come back: ended, exit code 137", overdue=True
+            ),
         ),
         (
             pod("Succeeded", container(kind="terminated", exitCode=0)),
