@@ -5,7 +5,9 @@ Called by __main__ alone.
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
+import logging
 import os
 import shutil
 import socket
@@ -13,6 +15,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent.conductor.workspace import Isolation
 from agent.executors.process.executor import Options, ProcessExecutor
@@ -22,11 +25,17 @@ from agent.link.background import beside
 from agent.link.control import Link
 from agent.link.enrolment import enrol
 from agent.link.join import BadJoin
+from agent.link.renewal import Keep
 from agent.ports.executor import Executor
 from agent.relay import Relay, RelayOptions
 from agent.settings import Settings
 from workflow.identifiers import AgentName
 from workflow.session import LinkDown, Refused
+
+if TYPE_CHECKING:
+    from agent.executors.kubernetes.opening import Cluster
+
+log = logging.getLogger("muster.agent")
 
 _LOCK = "agent.lock"
 
@@ -40,13 +49,14 @@ async def agent(settings: Settings, version: str, connected: Callable[[AgentName
     """An agent, to be run. ``connected`` is told each time that a session begins. CannotStart, Refused."""
     async with AsyncExitStack() as stack:
         stack.enter_context(_alone(settings.state))
+        keep = await _kept_in_cluster(settings, stack)
         found = identity.load(settings.state)
         if found is None:
             raise CannotStart(
                 f"this agent has not joined a control plane: run muster agents create NAME there, and "
                 f"python -m agent join --state {settings.state} here"
             )
-        link = Link(settings.state, found)
+        link = Link(settings.state, found, keep)
         stack.push_async_callback(link.close)
         executor: Executor
         if settings.executor == "kubernetes":
@@ -79,17 +89,62 @@ async def _pods(settings: Settings, name: AgentName, version: str, stack: AsyncE
     """The executor of a cluster, watching. CannotStart."""
     from agent.executors.kubernetes import opening  # an optional dependency, and not a small one
 
-    path = settings.cluster or settings.state / opening.FILE
     try:
-        cluster = opening.read_cluster(path.read_text(), name, version, int(settings.alone_hours * 3600))
-        executor = await opening.open_cluster(cluster)
+        executor = await opening.open_cluster(_cluster(settings, name, version))
     except opening.BadCluster as problem:
         raise CannotStart(str(problem)) from None
-    except OSError as problem:
-        raise CannotStart(f"{path} cannot be read: {problem.strerror}") from None
     stack.push_async_callback(executor.close)
     await stack.enter_async_context(beside(executor.run()))
     return executor
+
+
+def _cluster(settings: Settings, name: str, version: str) -> Cluster:
+    """How pods are made here, and the policy. CannotStart."""
+    from agent.executors.kubernetes import opening
+
+    path = settings.cluster or settings.state / opening.FILE
+    guard = path.with_name(opening.POLICY)
+    try:
+        policy = guard.read_text() if guard.exists() else None
+        return opening.read_cluster(path.read_text(), name, version, int(settings.alone_hours * 3600), policy)
+    except opening.BadCluster as problem:
+        raise CannotStart(str(problem)) from None
+    except OSError as problem:
+        raise CannotStart(f"{problem.filename or path} cannot be read: {problem.strerror}") from None
+
+
+async def _kept_in_cluster(settings: Settings, stack: AsyncExitStack) -> Keep | None:
+    """Where a Secret keeps who this agent is: bring that here, or join with the invitation that lies there. How to
+    keep a renewed identity; None where the folder is all there is. CannotStart."""
+    if settings.executor != "kubernetes" or not (cluster := _cluster(settings, "", "")).identity:
+        return None
+    from agent.executors.kubernetes import opening
+
+    try:
+        kept = await opening.open_kept(cluster)
+        stack.push_async_callback(kept.close)
+        content = await kept.read()
+        if content.identity is not None:
+            await asyncio.to_thread(identity.save, settings.state, identity.read(content.identity))
+    except (opening.BadCluster, LinkDown, Refused, OSError) as problem:
+        raise CannotStart(str(problem)) from None
+
+    async def keep(fresh: identity.Identity) -> None:
+        await kept.keep(identity.written(fresh))
+
+    if content.invitation is not None:
+        await _join_again(content.invitation, settings.state, keep, known=content.identity is not None)
+    return keep
+
+
+async def _join_again(invitation: str, state: Path, keep: Keep, known: bool) -> None:
+    """Take an invitation. Who is known already goes on as it was where that fails. CannotStart."""
+    try:
+        await keep(await enrol(invitation, state))
+    except (BadJoin, LinkDown, Refused) as problem:
+        if not known:
+            raise CannotStart(str(problem)) from None
+        log.warning("the new invitation cannot be taken, this agent stays who it was: %s", problem)
 
 
 def processes(settings: Settings, version: str) -> ProcessExecutor:

@@ -16,7 +16,7 @@ from typing import Final
 from agent.link.background import beside
 from agent.link.endings import Ending
 from agent.link.identity import Identity
-from agent.link.renewal import Renewal
+from agent.link.renewal import Keep, Renewal
 from agent.link.streams import LinkJournal, LinkSession, Stream, begun
 from agent.ports.control import JournalStream, Session
 from protos.codec import journal
@@ -34,10 +34,10 @@ DEADLINE: Final = 30.0
 
 
 class Link:
-    """The port. ``close`` ends every stream."""
+    """The port. ``close`` ends every stream. ``keep``: whoever keeps the identity beside the state folder."""
 
-    def __init__(self, state: Path, identity: Identity) -> None:
-        self._renewal = Renewal(state, identity)
+    def __init__(self, state: Path, identity: Identity, keep: Keep | None = None) -> None:
+        self._renewal = Renewal(state, identity, keep)
 
     @property
     def identity(self) -> Identity:

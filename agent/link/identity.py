@@ -74,13 +74,26 @@ def load(state: Path) -> Identity | None:
     return identity
 
 
+def read(text: str) -> Identity:
+    """The identity that ``written`` gave. Refused where it is none."""
+    try:
+        return _checked(json.loads(text))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise Refused("the identity that was kept is damaged; invite the agent again") from None
+
+
+def written(identity: Identity) -> str:
+    """The identity as a text, to be kept as a secret."""
+    return json.dumps(asdict(identity), indent=1)
+
+
 def save(state: Path, identity: Identity) -> None:
     """Replace the identity in this folder, durably. OSError where the disk refuses; then the old one is still there."""
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, draft = tempfile.mkstemp(dir=state, prefix=".identity-")  # 0600
     try:
         with os.fdopen(descriptor, "w") as file:
-            json.dump(asdict(identity), file, indent=1)
+            file.write(written(identity))
             file.flush()
             os.fsync(file.fileno())
         Path(draft).replace(state / FILE)

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import random
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -29,11 +30,16 @@ LONGEST_PAUSE: Final = 60.0
 log = logging.getLogger("muster.link")
 
 
-class Renewal:
-    """Holds the present line, and replaces it. The new identity is on disk before it is used."""
+Keep = Callable[[Identity], Awaitable[None]]
+"""Keeps an identity elsewhere too. LinkDown where that cannot be done now."""
 
-    def __init__(self, state: Path, first: Identity) -> None:
+
+class Renewal:
+    """Holds the present line, and replaces it. The new identity is kept before it is used."""
+
+    def __init__(self, state: Path, first: Identity, keep: Keep | None = None) -> None:
         self._state = state
+        self._keep = keep
         self._turn = asyncio.Lock()
         self._old: list[Line] = []
         self.line = Line(first)
@@ -81,6 +87,8 @@ class Renewal:
                 await asyncio.to_thread(identity.save, self._state, fresh)
             except OSError as problem:
                 raise LinkDown(f"the new certificate cannot be kept in {self._state}: {problem.strerror}") from None
+            if self._keep is not None:
+                await self._keep(fresh)
             log.info("the certificate of agent %s was renewed", fresh.name)
             self.line = Line(fresh)
             self._old = [old for old in (*self._old, line) if old.busy]

@@ -33,6 +33,7 @@ _LONGEST_WISH = 60.0
 _SAME = 2.0
 """Seconds by which two clocks differ that count as the same."""
 _pause = wait_random_exponential(0.2, max=5)
+_MERGE = {"Content-Type": "application/merge-patch+json"}
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -86,6 +87,10 @@ class Calls:
     async def create(self, path: str, body: Mapping[str, Any]) -> Object:
         """Raises ApiRefused, ApiDown."""
         return await self._tried("POST", path, None, body)
+
+    async def merge(self, path: str, body: Mapping[str, Any]) -> Object:
+        """Change what ``body`` says of an object; null takes away. Raises ApiRefused, ApiDown."""
+        return await self._tried("PATCH", path, None, body)
 
     async def delete(self, path: str, query: Mapping[str, str] | None = None, grace: int | None = None) -> bool:
         """Whether there was something to delete."""
@@ -171,7 +176,7 @@ class Calls:
         request = await self._client.param_serialize(
             method=verb,
             resource_path=path + (f"?{urlencode(query)}" if query else ""),
-            header_params={"Accept": accept},
+            header_params={"Accept": accept, **(_MERGE if verb == "PATCH" else {})},
             body=body,
             auth_settings=["BearerToken"],
         )

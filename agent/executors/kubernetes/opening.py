@@ -2,7 +2,8 @@
 
 Called by agent.assembly. The file lies beside the agent, where no control plane reaches: keys are the fields of
 ``Settings``, tables ``[patience]``, ``[pod]``, ``[commands]``, ``[policy]``; ``kubeconfig`` and ``context`` for an
-agent outside of the cluster.
+agent outside of the cluster; ``identity``, the Secret that keeps who the agent is, for one inside. The policy may stand
+in a file of its own, ``policy.toml``, so that who writes the one need not be let to write the other.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from agent.executors.kubernetes.calls import Calls
 from agent.executors.kubernetes.executor import KubernetesExecutor
+from agent.executors.kubernetes.keeping import Kept
 from agent.executors.kubernetes.policy import BadPolicy, Policy, read_policy
 from agent.executors.kubernetes.settings import Patience, Profile, Reach, Settings, Tools
 
 FILE = "cluster.toml"
+POLICY = "policy.toml"
 _CHOICES = {"tools": Tools, "profile": Profile, "reach": Reach}
 
 
@@ -38,23 +41,37 @@ class Cluster:
     kubeconfig: str = ""
     """Empty: this program is a pod of the cluster itself."""
     context: str | None = None
+    identity: str = ""
+    """A Secret; empty: the agent's state folder keeps who it is."""
 
 
-def read_cluster(text: str, agent: str, version: str, alone: int) -> Cluster:
-    """The file's content. Raises BadCluster."""
+def read_cluster(text: str, agent: str, version: str, alone: int, policy_text: str | None = None) -> Cluster:
+    """The files' content; ``policy_text`` is that of policy.toml, where it is there. Raises BadCluster."""
     try:
         found = tomllib.loads(text)
-        policy = read_policy(found.pop("policy", {}))
+        if policy_text is not None and "policy" in found:
+            raise ValueError(f"[policy] stands here and in {POLICY}: which one is meant?")
+        policy = read_policy(found.pop("policy", {}) if policy_text is None else tomllib.loads(policy_text))
         kubeconfig, context = _path(found.pop("kubeconfig", "")), found.pop("context", None)
+        kept = str(found.pop("identity", ""))
         outside = {"reach": Reach.TUNNEL} if kubeconfig else {}
         settings = Settings(agent=agent, version=version, alone=alone, **{**outside, **_known(found)})
     except (ValueError, TypeError, BadPolicy) as problem:
         raise BadCluster(f"{FILE}: {problem}") from None
-    return Cluster(settings, policy, kubeconfig, context)
+    return Cluster(settings, policy, kubeconfig, context, kept)
 
 
 async def open_cluster(cluster: Cluster) -> KubernetesExecutor:
     """The executor; its ``run`` is to be run beside it. Raises BadCluster."""
+    return KubernetesExecutor(await _calls(cluster), cluster.settings, cluster.policy)
+
+
+async def open_kept(cluster: Cluster) -> Kept:
+    """Where the identity is kept. Raises BadCluster."""
+    return Kept(await _calls(cluster), cluster.settings.namespace, cluster.identity)
+
+
+async def _calls(cluster: Cluster) -> Calls:
     configuration = Configuration()
     try:
         if cluster.kubeconfig:
@@ -65,7 +82,7 @@ async def open_cluster(cluster: Cluster) -> KubernetesExecutor:
             config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     except (config.ConfigException, OSError) as problem:
         raise BadCluster(f"the cluster cannot be reached: {problem}") from None
-    return KubernetesExecutor(Calls(ApiClient(configuration)), cluster.settings, cluster.policy)
+    return Calls(ApiClient(configuration))
 
 
 def _known(found: Mapping[str, Any]) -> dict[str, Any]:
