@@ -79,11 +79,11 @@ COMPUTED = [
 
 @pytest.mark.parametrize("source", REFUSED, ids=range(len(REFUSED)))
 def test_what_costs_too_much_is_refused_soon(source: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(ExpressionError) as caught:
         evaluate(source, KNOWN)
 
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
     assert "too deeply" not in str(caught.value) or "compared" in str(caught.value)
     assert caught.value.caret().count("\n") == 1
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from time import perf_counter
 from typing import Any
 
 import pytest
 
+from tests.speed import least
 from workflow.identifiers import StepRef
 from workflow.labels import Target
 from workflow.plan.bind import BadText, bind, bind_part, finish
@@ -177,6 +177,6 @@ def test_finish_leaves_children_alone() -> None:
 def test_large_plans_without_names_are_bound_quickly() -> None:
     step = Step(REF, Run(Container(env=tuple(EnvVar(f"E{i}", "v") for i in range(10))), "echo {{ env.X }}"))
     plan = Plan("p", (step,) * 3000)
-    before = perf_counter()
-    assert bind(plan, {"index": 1, "matrix": {"a": 1}, "execution": {"id": "x"}}) is plan
-    assert perf_counter() - before < 1.5
+    names: dict[str, Json] = {"index": 1, "matrix": {"a": 1}, "execution": {"id": "x"}}
+    assert bind(plan, names) is plan
+    assert least(lambda: bind(plan, names)) < 1.5

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from itertools import product
-from time import perf_counter
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.speed import least
 from workflow.expressions import Function, render, scope
 from workflow.journal import ChildKind, ChildSpec
 from workflow.plan.children import MAX_CHILDREN, BadSpread, expand
@@ -166,10 +166,9 @@ def test_all_items_share_one_limit() -> None:
 
 def test_ten_thousand_workers_within_a_second() -> None:
     names: dict[str, Json] = {"config": {str(i): "x" * 100 for i in range(500)}}
-    before = perf_counter()
-    found = workers(names, "{{ matrix.a }}-{{ matrix.b }}", matrix={"a": "range(100)", "b": "range(100)"})
-    assert len(found) == MAX_CHILDREN
-    assert perf_counter() - before < 1
+    matrix = {"a": "range(100)", "b": "range(100)"}
+    assert len(workers(names, "{{ matrix.a }}-{{ matrix.b }}", matrix=matrix)) == MAX_CHILDREN
+    assert least(lambda: workers(names, "{{ matrix.a }}-{{ matrix.b }}", matrix=matrix)) < 1
 
 
 lists = st.lists(st.integers(0, 9), max_size=5)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import MISSING, fields, is_dataclass
-from time import perf_counter
 from typing import Any, get_args
 
 import pytest
 
+from tests.speed import least
 from workflow.identifiers import StepRef
 from workflow.labels import Target
 from workflow.plan import nodes
@@ -115,9 +115,8 @@ def test_bytes_that_are_no_plan_are_refused(data: bytes) -> None:
 def test_a_large_plan_is_read_quickly() -> None:
     steps = tuple(Step(StepRef(str(i)), Run(CONTAINER, "echo")) for i in range(1, 2001))
     data = to_bytes(Plan("large", steps))
-    before = perf_counter()
     assert len(from_bytes(data).steps) == 2000
-    assert perf_counter() - before < 2
+    assert least(lambda: from_bytes(data)) < 2
 
 
 def test_describe_lists_every_step_with_its_depth() -> None:

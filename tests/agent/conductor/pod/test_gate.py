@@ -135,10 +135,12 @@ async def test_bytes_are_exact(container: Container) -> None:
 
 async def test_a_step_costs_milliseconds(container: Container) -> None:
     await container.finish("sh", "-c", "echo x")
-    began = time.perf_counter()
+    costs = []
     for _ in range(20):
+        began = time.perf_counter()
         await container.finish("sh", "-c", "echo x")
-    assert (time.perf_counter() - began) / 20 < 0.05
+        costs.append(time.perf_counter() - began)
+    assert min(costs) < 0.05  # the least: a busy machine delays some, a sleep of ours would delay all
 
 
 async def test_a_kill_reaches_all_that_a_step_started(container: Container) -> None:
