@@ -11,25 +11,11 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sqlalchemy.dialects import sqlite as dialect
-from sqlalchemy.sql import ClauseElement
-
 from control_plane.ports.store import Conflict, Unavailable
 
 Value = str | bytes | int | None
 Params = Mapping[str, Value]
 Row = tuple[Value, ...]
-
-_DIALECT = dialect.dialect(paramstyle="named")
-
-
-def prepared(statement: ClauseElement) -> str:
-    """A Core statement as the text that SQLite gets, parameters as ``:name``. Made once, when the module is imported:
-    compiling, even cached, costs more than executing (docs/adr/0007-statements.md)."""
-    compiled = statement.compile(dialect=_DIALECT)
-    hidden = [name for name, value in compiled.params.items() if value is not None]
-    assert not hidden, f"values inside a prepared statement would be lost: {hidden}"
-    return str(compiled)
 
 
 def connect(path: Path, *, busy_timeout: float, read_only: bool = False) -> sqlite3.Connection:

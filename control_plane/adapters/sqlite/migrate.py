@@ -13,6 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from control_plane.adapters.sqlite.tables import metadata
@@ -24,20 +25,27 @@ _SCRIPTS = Path(__file__).parent / "migrations"
 def migrate(path: Path, busy_timeout: float) -> None:
     """Upgrade the database at ``path``, which may be empty.
 
-    Unusable where a newer program made it; sqlalchemy.exc.DBAPIError where SQLite refuses.
+    Unusable where a newer program made it; sqlite3.Error where SQLite refuses.
     """
     engine = create_engine(
         f"sqlite:///{path}", poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args={"timeout": busy_timeout}
     )
     event.listen(engine, "connect", _careful)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        try:
-            upgrade(connection, path)
-        except BaseException:
-            connection.exec_driver_sql("ROLLBACK")
-            raise
-        connection.exec_driver_sql("COMMIT")
+    try:
+        with engine.connect() as connection:
+            _upgrade_whole(connection, path)
+    except DBAPIError as error:
+        raise error.orig or error from error
+
+
+def _upgrade_whole(connection: Connection, path: Path) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    try:
+        upgrade(connection, path)
+    except BaseException:
+        connection.exec_driver_sql("ROLLBACK")
+        raise
+    connection.exec_driver_sql("COMMIT")
 
 
 def upgrade(connection: Connection, path: Path) -> None:

@@ -17,11 +17,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar, cast
 
-from sqlalchemy.exc import DBAPIError
-
 from control_plane.adapters.batching import Batcher, Done, Failed, Outcome
 from control_plane.adapters.sqlite.connection import Session, connect, explained
-from control_plane.adapters.sqlite.form import is_newest
+from control_plane.adapters.sqlite.form import is_newest, make_where_empty
 from control_plane.adapters.sqlite.unit import SqliteUnit
 from control_plane.ports.opening import Unusable
 from control_plane.ports.store import Unavailable, Unit
@@ -132,12 +130,13 @@ def _opened(cls: type[SqliteStore], path: Path, readers: int, busy_timeout: floa
     try:
         connection = connect(path, busy_timeout=busy_timeout)
         try:
+            make_where_empty(connection)
             due = not is_newest(connection)
         finally:
             connection.close()
         _sync_directory(path.parent)
         if due:
-            from control_plane.adapters.sqlite.migrate import migrate
+            from control_plane.adapters.sqlite.migrate import migrate  # what it needs is large and rarely needed
 
             migrate(path, busy_timeout)
         return cls(path, readers, busy_timeout)
@@ -145,11 +144,9 @@ def _opened(cls: type[SqliteStore], path: Path, readers: int, busy_timeout: floa
         raise Unusable(f"the database {path} cannot be opened: {error.strerror}") from error
     except sqlite3.Error as error:
         raise Unusable(_refusal(path, error)) from error
-    except DBAPIError as error:
-        raise Unusable(_refusal(path, error.orig)) from error
 
 
-def _refusal(path: Path, error: BaseException | None) -> str:
+def _refusal(path: Path, error: sqlite3.Error) -> str:
     if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":
         return f"{path} is no SQLite database: name another file, or move this one away"
     return f"the database {path} cannot be opened: {error}"

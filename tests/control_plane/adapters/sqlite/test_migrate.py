@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from control_plane.adapters.sqlite import SqliteStore, form, migrate
+from control_plane.adapters.sqlite import SqliteStore, form, generate, migrate, statements
 from control_plane.adapters.sqlite.connection import connect
 from control_plane.adapters.sqlite.form import newest
 from control_plane.adapters.sqlite.migrate import scripts_of_this_program
@@ -98,19 +101,52 @@ def test_a_connection_is_set_for_durability(tmp_path: Path) -> None:
 
 
 def test_the_hot_queries_use_their_indexes(tmp_path: Path) -> None:
-    from control_plane.adapters.sqlite.unit import Executions, _in_states
-
     migrate.migrate(tmp_path / "a.db", 1.0)
     connection = connect(tmp_path / "a.db", busy_timeout=1.0)
 
     def way(sql: str, **params: object) -> str:
         return " ".join(str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", params))
 
-    assert "ix_executions_state_queued_at" in way(_in_states(1, False), state0="queued", limit=1)
-    assert "ix_executions_agent_state" in way(_in_states(2, True), state0="a", state1="b", agent="x", limit=1)
-    assert "INDEX" in way(Executions._CHILDREN, parent="x")
-    assert "SCAN" not in way(Executions._GET, the_id="x")
+    states = '["assigned","queued"]'
+    assert "ix_executions_state_queued_at" in way(statements.EXECUTIONS_IN_STATES, states=states, limit=1)
+    assert "ix_executions_agent_state" in way(statements.EXECUTIONS_IN_STATES_OF, states=states, agent="x", limit=1)
+    assert "INDEX" in way(statements.EXECUTIONS_CHILDREN, parent="x")
+    assert "SCAN" not in way(statements.EXECUTIONS_GET, the_id="x")
     connection.close()
+
+
+def test_the_generated_statements_are_those_of_core_and_the_migrations() -> None:
+    """Else: python -m control_plane.adapters.sqlite.generate."""
+    assert generate.TARGET.read_text() == generate.generated()
+
+
+def _form(path: Path) -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").fetchall()
+    return [(name, "".join(sql.split())) for name, sql in rows]
+
+
+async def test_an_empty_database_is_made_as_the_migrations_make_it(tmp_path: Path) -> None:
+    await (await SqliteStore.open(tmp_path / "made.db")).close()
+    migrate.migrate(tmp_path / "migrated.db", 1.0)
+    assert _form(tmp_path / "made.db") == _form(tmp_path / "migrated.db")
+    with closing(connect(tmp_path / "made.db", busy_timeout=1.0)) as connection:
+        assert form.is_newest(connection)
+
+
+def test_a_control_plane_does_not_load_what_only_migrations_need(tmp_path: Path) -> None:
+    """SQLAlchemy and Alembic are 25 MB and a third of a second."""
+    program = (
+        "import asyncio, sys, control_plane.__main__\n"
+        "from pathlib import Path\n"
+        "from control_plane.adapters.sqlite import SqliteStore\n"
+        "store = asyncio.run(SqliteStore.open(Path(sys.argv[1])))\n"
+        "print(*sorted({'sqlalchemy', 'alembic'} & sys.modules.keys()))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "muster.db")], capture_output=True, text=True, timeout=120
+    )
+    assert (done.stdout.strip(), done.stderr, done.returncode) == ("", "", 0)
 
 
 def test_the_newest_form_is_known_without_alembic() -> None:
