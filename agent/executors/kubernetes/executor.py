@@ -20,9 +20,10 @@ from agent.conductor.pod.terms import CA, CERTIFICATE
 from agent.executors.kubernetes import naming, symptoms
 from agent.executors.kubernetes.beside import beside
 from agent.executors.kubernetes.calls import ApiDown, ApiRefused, Calls, Object
+from agent.executors.kubernetes.guard import held, refusals
 from agent.executors.kubernetes.keys import Pair, client_context, fresh_pair
 from agent.executors.kubernetes.manifest import AGENT_KEY, CannotMake, Manifests, Order, manifests, runs_without_command
-from agent.executors.kubernetes.policy import Policy, refusals
+from agent.executors.kubernetes.policy import Policy
 from agent.executors.kubernetes.reaching import PodConversation, dialled
 from agent.executors.kubernetes.settings import Settings
 from agent.executors.kubernetes.sight import Sight
@@ -36,7 +37,7 @@ from workflow.session import Assign
 
 log = logging.getLogger("muster.kubernetes")
 
-_DIAL = 0.05, 2.0
+_DIAL = 0.02, 2.0
 """Seconds between two tries to reach a conductor whose container runs: at first, at the most."""
 _AGAIN = 1.0, 60.0
 """Seconds between two tries of what must be done some time: at first, at the most."""
@@ -64,14 +65,18 @@ class KubernetesExecutor:
         self._sight = Sight(calls, settings, clock or calls.now)
         self._pods = self._sight.pods
         self._pairs: dict[Attempt, Pair] = {}
+        self._owed: asyncio.Queue[Attempt] = asyncio.Queue()
 
     @property
     def kind(self) -> str:
         return "kubernetes"
 
     async def run(self) -> None:
-        """Watch the agent's pods, for ever."""
-        await self._sight.run()
+        """Watch the agent's pods and remove what could not be removed at once, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._sight.run())
+            while True:
+                await self.remove(await self._owed.get())
 
     # --- the port -------------------------------------------------------------------------------------------
 
@@ -151,7 +156,7 @@ class KubernetesExecutor:
                 words = f"step {nameless[0]!r} names no command, and what its image runs by itself is not known here"
                 raise CannotLaunch(f"{words}; say `command:`", final=True)
             order = Order(plan, bundle.plan, encode_to(bundle), fresh_pair(), assign.service, assign.secrets)
-            made = manifests(order, bundle.attempt, settings)
+            made = held(manifests(order, bundle.attempt, settings), self._policy)
         except (BadPlan, CannotMake) as problem:
             raise CannotLaunch(str(problem), final=True) from None
         if refused := list(refusals(made, plan, self._policy, settings)):
@@ -184,8 +189,11 @@ class KubernetesExecutor:
             return None
 
     async def _undo(self, attempt: Attempt, made: Manifests) -> None:
-        with suppress(ApiDown, ApiRefused):
+        """Remove what a launch that failed left behind; now, or as soon as the API server lets us."""
+        try:
             await self._remove(attempt, made.namespace, made.pod)
+        except (ApiDown, ApiRefused):
+            self._owed.put_nowait(attempt)
         self._pairs.pop(attempt, None)
 
     # --- connecting -----------------------------------------------------------------------------------------

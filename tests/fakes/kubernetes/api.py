@@ -91,7 +91,7 @@ class Api:
         if version and int(version) < 100:
             raise Refusal(410, "Expired", "too old resource version")
         watcher = Watcher(request.path, request.query.get("labelSelector", ""))
-        self.objects.watchers.append(watcher)
+        self.objects.watch(watcher, int(version or self.objects.version))
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         try:
             await response.prepare(request)

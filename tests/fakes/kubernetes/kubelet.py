@@ -51,6 +51,9 @@ class Kubelet:
 
     def deleting(self, collection: str, name: str, grace: int) -> None:
         """The pod is to end."""
+        if (collection, name) not in self._running:
+            self._objects.remove(collection, name)  # no container of it runs, nothing is waited for
+            return
         self._ending.add((collection, name))
         for process in self._processes.get((collection, name), []):
             _signal(process, signal.SIGTERM if grace else signal.SIGKILL)
@@ -94,6 +97,7 @@ class Kubelet:
             for process in processes:
                 _signal(process, signal.SIGKILL)
             self._processes.pop((collection, name), None)
+            self._running.pop((collection, name), None)
             shutil.rmtree(folder, ignore_errors=True)
 
     async def _conducted(self, folder: Path, processes: list[Running], command: list[str], of: tuple[str, str]) -> None:

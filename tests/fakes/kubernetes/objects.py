@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -39,6 +40,11 @@ class Watcher:
     selector: str
     events: asyncio.Queue[Object | None] = field(default_factory=asyncio.Queue)
 
+    def hear(self, collection: str, event: Object) -> None:
+        """Of a change; told if it concerns this watch."""
+        if self.collection == collection and matches(event["object"], self.selector):
+            self.events.put_nowait(event)
+
 
 class Objects:
     """The store."""
@@ -46,6 +52,7 @@ class Objects:
     def __init__(self) -> None:
         self._version = 100
         self._held: dict[str, Object] = {}  # "<collection>/<name>" -> object
+        self._history: deque[tuple[int, str, Object]] = deque(maxlen=1000)  # version, collection, event
         self.watchers: list[Watcher] = []
         self.admission: list[Callable[[str, Object], None]] = []
         """Asked before anything is created; raise Refusal."""
@@ -99,6 +106,13 @@ class Objects:
         if (held := self._held.pop(f"{collection}/{name}", None)) is not None:
             self._changed("DELETED", collection, held)
 
+    def watch(self, watcher: Watcher, version: int) -> None:
+        """Tell it everything after ``version``, what was before now first."""
+        for moment, collection, event in self._history:
+            if moment > version:
+                watcher.hear(collection, event)
+        self.watchers.append(watcher)
+
     def end_watches(self, last: Object | None = None) -> None:
         """End every watch, after one more event."""
         for watcher in self.watchers:
@@ -109,9 +123,11 @@ class Objects:
     def _changed(self, kind: str, collection: str, held: Object) -> None:
         self._version += 1
         held["metadata"]["resourceVersion"] = self.version
+        event = {"type": kind, "object": copy.deepcopy(held)}
+        self._history.append((self._version, collection, event))
         for watcher in self.watchers:
-            if watcher.collection == collection and matches(held, watcher.selector) and not self.mute:
-                watcher.events.put_nowait({"type": kind, "object": copy.deepcopy(held)})
+            if not self.mute:
+                watcher.hear(collection, event)
 
 
 def matches(held: Mapping[str, Any], selector: str) -> bool:
