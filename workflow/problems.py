@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
+
+MAX_PROBLEMS: Final = 100
+"""Problems of one kind of check that are reported of one document; who has more is told so."""
 
 
 class Severity(StrEnum):
@@ -61,6 +65,15 @@ class InvalidDocument(Exception):
     def __post_init__(self) -> None:
         self.problems = in_order(self.problems)
         super().__init__("; ".join(str(p) for p in self.problems))
+
+
+def first_of(problems: Sequence[Problem]) -> list[Problem]:
+    """The problems, or the first ``MAX_PROBLEMS`` of them and a last one that says so."""
+    if len(problems) <= MAX_PROBLEMS:
+        return list(problems)
+    last = problems[MAX_PROBLEMS - 1]
+    message = f"there are more problems than these {MAX_PROBLEMS}: mend them first"
+    return [*problems[:MAX_PROBLEMS], Problem("more-problems", message, last.position, path=last.path)]
 
 
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -16,6 +16,7 @@ from random import Random
 import yaml
 
 from tests.bench.table import Row, alone, p50
+from tests.workflow.source.hostile import milliseconds
 from workflow.balance import balanced
 from workflow.expressions import evaluate, parse, render, scope
 from workflow.model import parse_documents
@@ -103,6 +104,14 @@ def documents() -> list[Row]:
     ]
 
 
+def hostile() -> list[Row]:
+    """The slowest refusal of input that was made to hurt."""
+    taken = milliseconds()
+    worst = max(taken, key=lambda name: taken[name])
+    figure = f"{taken[worst]:8.1f} ms of CPU ({worst})"
+    return [Row(f"refuse hostile input, worst of {len(taken)}", figure, "<= 50 ms", taken[worst] <= 50)]
+
+
 def expressions() -> list[Row]:
     """Evaluations a second, of what conditions and templates look like."""
     known = scope({"config": {"who": "me", "n": 3}, "matrix": {"a": "x"}, "passed": True, "env": {"A": "1"}})
@@ -164,7 +173,7 @@ def _ratio(values: list[float]) -> str:
 async def measure(folder: Path) -> list[Row]:
     """All of it; the folder is not used."""
     del folder
-    return await asyncio.to_thread(lambda: [*documents(), *expressions(), *sharding()])
+    return await asyncio.to_thread(lambda: [*documents(), *hostile(), *expressions(), *sharding()])
 
 
 if __name__ == "__main__":

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any, Final
 
 from workflow.expressions import ExpressionError, parse, parse_template
-from workflow.problems import Problem
+from workflow.problems import MAX_PROBLEMS, Problem, first_of
 
 from .content import FileContent, GitContent, GitRetry
 from .documents import Workflow, WorkflowTemplate
@@ -31,22 +32,32 @@ _ENV_NAME: Final = re.compile(r"[^\s=\x00]+")
 Found = Iterator[Problem]
 
 
-def check(node: Node) -> list[Problem]:
-    """Every problem of meaning in the node and all that is inside it."""
-    problems: list[Problem] = []
+class _Enough(Exception):
+    """More problems were found than are reported."""
 
+
+def check(node: Node) -> list[Problem]:
+    """Every problem of meaning in the node and all that is inside it, up to ``MAX_PROBLEMS``."""
+    problems: list[Problem] = []
+    with suppress(_Enough):
+        _checked(node, problems)
+    if isinstance(node, Workflow | WorkflowTemplate):
+        problems += _step_ids(node.spec)
+    if isinstance(node, WorkflowTemplate):
+        problems += _templates_in_template(node)
+    return first_of(problems)
+
+
+def _checked(node: Node, problems: list[Problem]) -> None:
     def look(part: Node) -> None:
+        if len(problems) > MAX_PROBLEMS:
+            raise _Enough
         for rule in _rules_of(type(part)):
             problems.extend(rule(part))
         for written in texts_of(part):
             problems.extend(_syntax(part, written))
 
     each_node(node, look)
-    if isinstance(node, Workflow | WorkflowTemplate):
-        problems += _step_ids(node.spec)
-    if isinstance(node, WorkflowTemplate):
-        problems += _templates_in_template(node)
-    return problems
 
 
 def check_complete(node: Node) -> list[Problem]:

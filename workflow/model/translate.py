@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, Final, TypeAlias
 
 from pydantic_core import ErrorDetails
 
-from workflow.problems import Problem
+from workflow.problems import MAX_PROBLEMS, Problem, first_of
 from workflow.source import Data, Document
 
 from .node import Node, alias_of
@@ -20,7 +21,6 @@ from .shape import Many, Named, Part, Shape, shapes_of
 
 Path: TypeAlias = tuple[str | int, ...]
 
-_MOST: Final = 100
 _KINDS: Final = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -39,7 +39,8 @@ def problems_of(details: Iterable[ErrorDetails], document: Document, model: type
     by_path: dict[Path, list[ErrorDetails]] = {}
     for detail in details:
         by_path.setdefault(_path(detail, document.data), []).append(detail)
-    return [_problem(path, grouped, document, model) for path, grouped in list(by_path.items())[:_MOST]]
+    few = islice(by_path.items(), MAX_PROBLEMS + 1)
+    return first_of([_problem(path, grouped, document, model) for path, grouped in few])
 
 
 def _path(detail: ErrorDetails, data: Data) -> Path:

@@ -25,6 +25,7 @@ from .limits import MAX_ALIASED_NODES, MAX_DEPTH, MAX_NODES, MAX_SYNTAX_PROBLEMS
 from .places import Data, Place, Placed, Source
 from .scalars import is_not_finite, plain
 
+TOO_MANY_VALUES: Final = f"a file may hold at most {MAX_NODES} keys and values"
 _CORE: Final = "tag:yaml.org,2002:"
 _ALLOWED_TAGS: Final = frozenset({None, "!", *(_CORE + name for name in ("str", "int", "float", "bool", "null"))})
 _ALLOWED_COLLECTION_TAGS: Final = frozenset({None, "!", _CORE + "map", _CORE + "seq"})
@@ -50,7 +51,9 @@ class Event(Protocol):
 class Events(Protocol):
     """The part of a YAML parser that is used here; PyYAML's C and Python parsers both have it."""
 
-    def get_event(self) -> Event | None: ...
+    def get_event(self) -> Event:
+        """The next event; not to be called after the stream's end."""
+        ...
 
 
 class Refused(Exception):
@@ -66,10 +69,10 @@ def parser(text: str) -> Events:
 class Builder:
     """Builds the documents of one stream. Not to be used after it raised ``Refused``."""
 
-    __slots__ = ("_aliased", "_anchors", "_events", "_nodes", "_source", "problems")
+    __slots__ = ("_aliased", "_anchors", "_next", "_nodes", "_source", "problems")
 
     def __init__(self, source: Source) -> None:
-        self._events = parser(source.text)
+        self._next = parser(source.text).get_event
         self._source = source
         self._anchors: dict[str, tuple[Data, Place, int] | None] = {}
         self._nodes = 0
@@ -79,19 +82,13 @@ class Builder:
     def next_document(self) -> tuple[Data, Place] | None:
         """The next document, or None at the end of the stream. Raises ``Refused`` and ``yaml.YAMLError``."""
         while True:
-            event = self._events.get_event()
+            event = self._next()
             kind: type = type(event)
-            if event is None or kind is StreamEndEvent:
+            if kind is StreamEndEvent:
                 return None
             if kind is DocumentStartEvent:
                 self._anchors.clear()
                 return self._node(self._next(), 0)
-
-    def _next(self) -> Event:
-        event = self._events.get_event()
-        if event is None:
-            raise Refused
-        return event
 
     def _node(self, event: Event, depth: int) -> tuple[Data, Place]:
         kind: type = type(event)
@@ -231,7 +228,7 @@ class Builder:
 
     def _check_size(self, event: Event) -> None:
         if self._nodes > MAX_NODES:
-            self._refuse("too-many-values", f"a file may hold at most {MAX_NODES} keys and values", event)
+            self._refuse("too-many-values", TOO_MANY_VALUES, event)
         if self._nodes + self._aliased > MAX_ALIASED_NODES:
             message = f"with all aliases followed, a file may hold at most {MAX_ALIASED_NODES} keys and values"
             self._refuse("too-many-aliases", message, event)

@@ -15,6 +15,7 @@ import yaml
 from workflow.problems import InvalidDocument, Position, Problem, errors, in_order
 
 from .builder import Builder, Refused
+from .crowds import crowd
 from .limits import MAX_BYTES, MAX_DOCUMENTS
 from .places import Data, Path, Place, Source, position_at
 
@@ -45,7 +46,7 @@ class Document:
 
     def raw(self, position: Position) -> str:
         """The word as it was written at ``position``; empty when there is none."""
-        lines = self.source.text.splitlines()
+        lines = self.source.lines
         if not 0 < position.line <= len(lines):
             return ""
         found = re.match(r"[^\s#,\]}]+", lines[position.line - 1][position.column - 1 :])
@@ -65,6 +66,8 @@ def read(text: str | bytes, file: str) -> tuple[list[Document], tuple[Problem, .
     decoded = _decoded(text, file)
     if isinstance(decoded, Problem):
         return [], (decoded,)
+    if (crowded := crowd(decoded, file)) is not None:
+        return [], (crowded,)
     documents: list[Document] = []
     source = Source(file, decoded)
     builder = Builder(source)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from workflow.problems import Position
@@ -19,6 +20,16 @@ class Source:
 
     name: str
     text: str = field(default="", repr=False)
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """The lines of the text. Those of the last file are remembered, for a file may have many problems."""
+        return _lines(self)
+
+
+@lru_cache(maxsize=1)
+def _lines(source: Source) -> Sequence[str]:
+    return source.text.splitlines()
 
 
 Data: TypeAlias = "bool | int | float | str | list[Data] | dict[str, Data] | None"
@@ -70,7 +81,7 @@ def position_inside(place: Place, value: str, offset: int) -> Position:
     blocks; in folded texts the word at the offset is looked for.
     """
     source, line, column, _ = place
-    lines = source.text.splitlines()
+    lines = source.lines
     start = Position(source.name, line, column)
     if not 0 < line <= len(lines):
         return start

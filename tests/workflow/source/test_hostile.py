@@ -1,69 +1,40 @@
-"""Input made to hurt: each is refused with one clear problem, quickly."""
+"""Input made to hurt: each is refused with one clear problem, quickly, in little memory."""
 
 from __future__ import annotations
 
-import time
 import tracemalloc
+from collections.abc import Mapping
 
 import pytest
 
-from workflow.source import MAX_BYTES, read
+from tests.workflow.source.hostile import HOSTILE, milliseconds
+from workflow.model import examine_documents
+from workflow.problems import MAX_PROBLEMS
+from workflow.source import read
 
-BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
-    f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 10)}]\n" for i in range(9)
-)
-MERGE_BOMB = "a: &a {x: [1,2,3,4,5,6,7,8,9,10]}\n" + "".join(
-    f"{chr(98 + i)}: &{chr(98 + i)} {{{', '.join(f'k{n}: *{chr(97 + i)}' for n in range(10))}, <<: *{chr(97 + i)}}}\n"
-    for i in range(9)
-)
 
-HOSTILE: dict[str, tuple[str | bytes, str]] = {
-    "alias bomb": (BOMB, "too-many-aliases"),
-    "merge bomb": (MERGE_BOMB, "too-many-aliases"),
-    "alias of itself": ("a: &a [*a]", "endless-alias"),
-    "merge of itself": ("a: &a {<<: *a}", "endless-alias"),
-    "unknown alias": ("a: *b", "unknown-anchor"),
-    "deep list": ("[" * 1_000_000, "too-deep"),
-    "deep mapping": ("{a: " * 200_000, "too-deep"),
-    "deep block": ("- " * 300_000, "too-deep"),
-    "a million keys": ("".join(f"key{i}: 1\n" for i in range(1_000_000)), "too-large"),
-    "many keys": ("".join(f"k{i}: 1\n" for i in range(80_000)), "too-many-values"),
-    "many values": ("[" + "a," * 500_000 + "]", "too-many-values"),
-    "the same key": ("a: 1\n" * 200_000, "duplicate-key"),
-    "many documents": ("---\n{}\n" * 10_000, "too-many-documents"),
-    "100 MB": (b"a" * 100_000_000, "too-large"),
-    "too many bytes of few characters": ("é" * (MAX_BYTES - 1), "too-large"),
-    "a Python object": ("a: !!python/object/apply:os.system [ls]", "bad-tag"),
-    "a custom tag": ("a: !mine x", "bad-tag"),
-    "binary": ("a: !!binary aGVsbG8=", "bad-tag"),
-    "NUL": (b"a: b\nc: \x00", "bad-character"),
-    "escape": ("a: \x1b[2J", "bad-character"),
-    "a lone surrogate": ("a: \ud800", "bad-character"),
-    "UTF-16": ("a: b".encode("utf-16"), "not-utf-8"),
-    "Latin-1": ("a: é".encode("latin-1"), "not-utf-8"),
-    "a list as key": ("? [a, b]\n: c", "bad-key"),
-    "question marks": ("? " * 300_000, "bad-key"),
-    "a list": ("- a", "not-a-document"),
-    "a word": ("hello", "not-a-document"),
-    "half a document": ('{"a": [1, 2', "syntax"),
-    "a long quote": ('"' + "a" * 1_000_000, "syntax"),
-    "tabs": ("\t" * 900_000 + "x", "syntax"),
-}
+@pytest.fixture(scope="module")
+def taken() -> Mapping[str, float]:
+    return milliseconds()
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_input_is_refused(name: str) -> None:
     text, code = HOSTILE[name]
-    started = time.process_time()
     _, problems = read(text, "w.yaml")
-    spent = time.process_time() - started
     assert problems[-1].code == code, problems
     assert len(problems) <= 50
     assert all(len(str(problem)) < 500 for problem in problems)
-    assert spent < 0.25, "the goal is 50 ms; five times that is allowed for a busy machine"
 
 
-@pytest.mark.parametrize("name", ["alias bomb", "merge bomb", "many values", "deep list"])
+def test_hostile_input_is_refused_quickly(taken: Mapping[str, float]) -> None:
+    """The goal is 50 ms, which the benchmark shows; five times that is allowed for a slow machine."""
+    assert taken.keys() == HOSTILE.keys()
+    slow = {name: spent for name, spent in taken.items() if spent > 250}
+    assert not slow
+
+
+@pytest.mark.parametrize("name", ["alias bomb", "merge bomb", "many values", "many keys", "deep list"])
 def test_memory_stays_small(name: str) -> None:
     tracemalloc.start()
     try:
@@ -78,3 +49,21 @@ def test_memory_stays_small(name: str) -> None:
 def test_harmless_input_is_not_refused(text: str) -> None:
     _, problems = read(text, "w.yaml")
     assert problems == ()
+
+
+HEAD = "apiVersion: testworkflows.testkube.io/v1\nkind: TestWorkflow\nmetadata: {name: w}\nspec:\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "  steps: [" + ", ".join(["{shel: 1}"] * 3_000) + "]\n",
+        "  steps: [" + ", ".join(["{shell: '{{ a + }}'}"] * 3_000) + "]\n",
+        "  events: [" + ", ".join(["{cronjob: {cron: x}}"] * 3_000) + "]\n",
+        "  steps: [" + ", ".join(["{shell: a, id: same}"] * 3_000) + "]\n",
+    ],
+)
+def test_thousands_of_problems_are_not_all_told(body: str) -> None:
+    problems = examine_documents(HEAD + body, "w.yaml").problems
+    assert len(problems) == MAX_PROBLEMS + 1
+    assert [problem.code for problem in problems].count("more-problems") == 1
