@@ -30,7 +30,7 @@ def refusals(made: Manifests, plan: Plan, policy: Policy, settings: Settings) ->
     if not fits(plan.workflow, policy.workflows):
         yield f"workflows: {plan.workflow}"
     for key, value in (policy.labels or {}).items():
-        if not fits(plan.labels.get(key, ""), (value,)):
+        if key not in plan.labels or not fits(plan.labels[key], (value,)):
             yield f"labels: {key}={value} is wanted"
     if made.namespace != settings.namespace and made.namespace not in policy.namespaces:
         yield f"namespaces: {made.namespace}"

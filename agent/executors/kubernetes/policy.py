@@ -90,7 +90,7 @@ def fits(text: str, patterns: Sequence[str]) -> bool:
 
 def _check_tables(found: Mapping[str, Any]) -> None:
     for name in ("labels", "most"):
-        table = found.get(name) or {}
+        table = found.get(name, {})
         if not isinstance(table, Mapping):
             raise BadPolicy(f"the policy's {name!r} must be a table")
         try:
