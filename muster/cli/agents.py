@@ -15,6 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.text import Text
 
+from muster.cli import installing
 from muster.cli.attach import print_json
 from muster.cli.outcome import Usage, err, out_console, runs, show
 from muster.cli.reading import Form, FormOption
@@ -24,7 +25,7 @@ from muster.cli.words import pairs
 from workflow.identifiers import AgentName, agent_name
 from workflow.views import NewAgent
 
-app = typer.Typer(help="Invite agents, list, drain and revoke them.", no_args_is_help=True)
+app = typer.Typer(help="Invite agents, install, list, drain and revoke them.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="The agent's name.")]
 Home = Annotated[
     Path | None,
@@ -64,6 +65,7 @@ async def _create(new: NewAgent, form: Form, url: str | None, state: Path | None
     program = "muster" if shutil.which("muster") else f"{shlex.quote(sys.executable)} -m muster"
     command = f"echo {invitation.join} | {program} agents join {new.name} && {program} agents run {new.name}"
     out.print(Text(command), soft_wrap=True)
+    err.print(f"\nOr in a cluster, from here: {program} agents install {new.name} --context CONTEXT")
     return 0
 
 
@@ -138,3 +140,6 @@ async def _revoke(name: str, url: str | None, state: Path | None) -> int:
         agent = await client.revoke(name)
     err.print(Text(f"{agent.name} is revoked"))
     return 0
+
+
+installing.register(app)

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
-from muster.install.rights import RULES
+from muster.install.guard import STRICT
+from muster.install.rights import rules
 
 Object = dict[str, Any]
 
 CONDUCTOR_PORT = 7444
+HEALTH_PORT = 7445
+MANAGED = {"app.kubernetes.io/managed-by": "muster"}
+INVITED = "muster.dev/invited"
+"""Annotation of the agent's pod: by which invitation it joins, so that a new one starts a new pod."""
+_CONFIG_HASH = "muster.dev/config"
 _STATE = "/var/lib/muster"
 _CONFIG = "/etc/muster"
 _USER = 1001
@@ -24,15 +32,15 @@ class Install:
     name: str
     namespace: str
     image: str
-    invitation: str = ""
-    """The one-time join string; empty: the secret is there already."""
-    storage_class: str | None = None
-    """Of the claim that keeps the agent's identity; None: the cluster's default."""
-    storage: bool = True
-    """Without, the identity lives as long as the agent's pod, and each new one must be invited anew."""
+    invitation: str = field(default="", repr=False)
+    """The one-time join string; empty: the secret is there already, and stays as it is."""
+    invited: str = ""
+    """What ``mark`` gave for the invitation by which the agent joined."""
     pull_policy: str | None = None
-    policy: Mapping[str, Any] = field(default_factory=dict)
-    """Rules of the guard; what is not said is strict."""
+    pull_secrets: tuple[str, ...] = ()
+    """For our image and for those of steps."""
+    policy: str = STRICT
+    """Content of policy.toml."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """More of cluster.toml: ``profile``, ``tools``, ..."""
     cpu: str = "50m"
@@ -43,52 +51,82 @@ class Install:
         """The name of everything."""
         return f"muster-agent-{self.name}"
 
+    @property
+    def guard(self) -> str:
+        """The name of the policy's config map."""
+        return f"{self.title}-policy"
+
+
+def mark(invitation: str) -> str:
+    """By which invitations are told apart without being known."""
+    return sha256(invitation.encode()).hexdigest()[:16]
+
 
 def agent_manifests(install: Install) -> tuple[Object, ...]:
     """In the order in which they are applied."""
-    secret = (_secret(install),) if install.invitation else ()
-    claim = (_claim(install),) if install.storage else ()
     return (
-        _namespace(install),
+        namespace(install),
         _object(install, "v1", "ServiceAccount", automountServiceAccountToken=False),
-        _object(install, "rbac.authorization.k8s.io/v1", "Role", rules=list(RULES)),
+        _object(install, "rbac.authorization.k8s.io/v1", "Role", rules=rules(install.title)),
         _binding(install),
-        *secret,
+        *((_secret(install),) if install.invitation else ()),
         _object(install, "v1", "ConfigMap", data={"cluster.toml": cluster_file(install)}),
-        *claim,
+        _object(install, "v1", "ConfigMap", install.guard, data={"policy.toml": install.policy}),
         _deployment(install),
         *_network(install),
     )
 
 
+def namespace(install: Install) -> Object:
+    """That of the agent and of its executions."""
+    labels = {"pod-security.kubernetes.io/enforce": "restricted", **MANAGED}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": install.namespace, "labels": labels}}
+
+
 def cluster_file(install: Install) -> str:
     """The agent's ``cluster.toml``."""
-    lines = [f"namespace = {json.dumps(install.namespace)}", f"image = {json.dumps(install.image)}"]
-    if install.pull_policy:
-        lines.append(f"pull_policy = {json.dumps(install.pull_policy)}")
-    lines += [f"{key} = {json.dumps(value)}" for key, value in install.settings.items()]
-    lines += ["", "[policy]", *(f"{key} = {_toml(value)}" for key, value in install.policy.items())]
+    known: dict[str, object] = {
+        "namespace": install.namespace,
+        "image": install.image,
+        "identity": install.title,
+        **({"pull_policy": install.pull_policy} if install.pull_policy else {}),
+        **install.settings,
+    }
+    lines = [f"{key} = {_toml(value)}" for key, value in known.items()]
+    if install.pull_secrets:
+        lines += ["", "[pod]", f"imagePullSecrets = {_toml(_named(install.pull_secrets))}"]
     return "\n".join(lines) + "\n"
+
+
+def selected(install: Install) -> dict[str, str]:
+    """The labels by which the agent's pod is found."""
+    return {"app.kubernetes.io/name": "muster-agent", "app.kubernetes.io/instance": install.name}
+
+
+def executions(install: Install) -> str:
+    """The label by which everything that the agent made is found."""
+    return f"muster.dev/agent={install.name}"
+
+
+# --- parts -------------------------------------------------------------------------------------------------------
 
 
 def _toml(value: object) -> str:
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "[" + ", ".join(map(_toml, value)) + "]"
     return json.dumps(value)
 
 
-def _labels(install: Install) -> dict[str, str]:
-    return {"app.kubernetes.io/name": "muster-agent", "app.kubernetes.io/instance": install.name}
+def _named(names: Sequence[str]) -> list[dict[str, str]]:
+    return [{"name": name} for name in names]
 
 
-def _object(install: Install, version: str, kind: str, **more: Any) -> Object:
-    metadata = {"name": install.title, "namespace": install.namespace, "labels": _labels(install)}
+def _object(install: Install, version: str, kind: str, name: str = "", **more: Any) -> Object:
+    labels = {**selected(install), **MANAGED}
+    metadata = {"name": name or install.title, "namespace": install.namespace, "labels": labels}
     return {"apiVersion": version, "kind": kind, "metadata": metadata, **more}
-
-
-def _namespace(install: Install) -> Object:
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": install.namespace, "labels": labels}}
 
 
 def _binding(install: Install) -> Object:
@@ -102,32 +140,33 @@ def _binding(install: Install) -> Object:
 
 
 def _secret(install: Install) -> Object:
-    return _object(install, "v1", "Secret", type="Opaque", stringData={"invitation": install.invitation})
-
-
-def _claim(install: Install) -> Object:
-    spec: Object = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
-    if install.storage_class is not None:
-        spec["storageClassName"] = install.storage_class
-    return _object(install, "v1", "PersistentVolumeClaim", spec=spec)
+    data = {"invitation": b64encode(install.invitation.encode()).decode()}
+    return _object(install, "v1", "Secret", type="Opaque", data=data)
 
 
 def _deployment(install: Install) -> Object:
+    notes = {_CONFIG_HASH: sha256((cluster_file(install) + install.policy).encode()).hexdigest()[:16]}
+    if install.invited:
+        notes[INVITED] = install.invited
+    metadata = {"labels": {**selected(install), **MANAGED}, "annotations": notes}
     spec = {
         "replicas": 1,
         "strategy": {"type": "Recreate"},  # two agents of one name would fence each other
-        "selector": {"matchLabels": _labels(install)},
-        "template": {"metadata": {"labels": _labels(install)}, "spec": _pod(install)},
+        "revisionHistoryLimit": 2,
+        "selector": {"matchLabels": selected(install)},
+        "template": {"metadata": metadata, "spec": _pod(install)},
     }
     return _object(install, "apps/v1", "Deployment", spec=spec)
 
 
 def _pod(install: Install) -> Object:
-    state = {"persistentVolumeClaim": {"claimName": install.title}} if install.storage else {"emptyDir": {}}
+    pulling = {"imagePullSecrets": _named(install.pull_secrets)} if install.pull_secrets else {}
+    sources = [{"configMap": {"name": install.title}}, {"configMap": {"name": install.guard}}]
     return {
         "serviceAccountName": install.title,
         "automountServiceAccountToken": True,
         "enableServiceLinks": False,
+        **pulling,
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": _USER,
@@ -135,40 +174,36 @@ def _pod(install: Install) -> Object:
             "fsGroup": _USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "initContainers": [_join(install)],
         "containers": [_agent(install)],
         "volumes": [
-            {"name": "state", **state},
-            {"name": "config", "configMap": {"name": install.title}},
-            {"name": "invitation", "secret": {"secretName": install.title, "optional": True}},
+            {"name": "state", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
+            {"name": "config", "projected": {"sources": sources}},
             {"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
         ],
     }
 
 
-def _join(install: Install) -> Object:
-    """Joins once; what is joined already goes on."""
-    joining = f"exec python3 -m agent join --state {_STATE} < /invitation/invitation"
-    script = f"[ -e {_STATE}/identity.json ] || {joining}"
-    return {
-        **_ours(install, "join"),
-        "command": ["/usr/local/bin/busybox", "sh", "-c", script],
-        "volumeMounts": [
-            {"name": "state", "mountPath": _STATE},
-            {"name": "invitation", "mountPath": "/invitation", "readOnly": True},
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own
-        ],
-    }
-
-
 def _agent(install: Install) -> Object:
+    policy = {"imagePullPolicy": install.pull_policy} if install.pull_policy else {}
     return {
-        **_ours(install, "agent"),
+        "name": "agent",
+        "image": install.image,
+        **policy,
         "command": ["python3", "-m", "agent", "run", "--state", _STATE],
         "env": [
             {"name": "MUSTER_AGENT_EXECUTOR", "value": "kubernetes"},
             {"name": "MUSTER_AGENT_CLUSTER", "value": f"{_CONFIG}/cluster.toml"},
+            {"name": "MUSTER_AGENT_HEALTH_PORT", "value": str(HEALTH_PORT)},
         ],
+        "resources": {"requests": {"cpu": install.cpu, "memory": install.memory}, "limits": {"memory": "512Mi"}},
+        "readinessProbe": _asking("readyz", periodSeconds=5, failureThreshold=3),
+        "livenessProbe": _asking("healthz", initialDelaySeconds=30, periodSeconds=30, failureThreshold=5),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
         "volumeMounts": [
             {"name": "state", "mountPath": _STATE},
             {"name": "config", "mountPath": _CONFIG, "readOnly": True},
@@ -177,40 +212,28 @@ def _agent(install: Install) -> Object:
     }
 
 
-def _ours(install: Install, name: str) -> Object:
-    policy = {"imagePullPolicy": install.pull_policy} if install.pull_policy else {}
-    return {
-        "name": name,
-        "image": install.image,
-        **policy,
-        "resources": {"requests": {"cpu": install.cpu, "memory": install.memory}, "limits": {"memory": "512Mi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-    }
+def _asking(path: str, **patience: int) -> Object:
+    """A probe that asks from inside: health is told on loopback alone."""
+    url = f"http://127.0.0.1:{HEALTH_PORT}/{path}"
+    command = ["/usr/local/bin/busybox", "wget", "-q", "-O", "/dev/null", "-T", "4", url]
+    return {"exec": {"command": command}, "timeoutSeconds": 5, **patience}
 
 
 def _network(install: Install) -> tuple[Object, Object]:
     """Nobody reaches the agent. Executions are reached by their agent, and by their own siblings."""
-    agent = {"podSelector": {"matchLabels": _labels(install)}}
-    executions = {"matchLabels": {"muster.dev/agent": install.name}}
-    closed = _object(
-        install, "networking.k8s.io/v1", "NetworkPolicy", spec={**agent, "policyTypes": ["Ingress"], "ingress": []}
+    version, kind = "networking.k8s.io/v1", "NetworkPolicy"
+    agent = {"podSelector": {"matchLabels": selected(install)}}
+    siblings = {"podSelector": {"matchLabels": {"muster.dev/agent": install.name}}}
+    closed = {**agent, "policyTypes": ["Ingress"], "ingress": []}
+    reached = {
+        **siblings,
+        "policyTypes": ["Ingress"],
+        "ingress": [
+            {"from": [agent], "ports": [{"port": CONDUCTOR_PORT, "protocol": "TCP"}]},
+            {"from": [siblings]},
+        ],
+    }
+    return (
+        _object(install, version, kind, spec=closed),
+        _object(install, version, kind, f"{install.title}-executions", spec=reached),
     )
-    reached = _object(
-        install,
-        "networking.k8s.io/v1",
-        "NetworkPolicy",
-        spec={
-            "podSelector": executions,
-            "policyTypes": ["Ingress"],
-            "ingress": [
-                {"from": [agent], "ports": [{"port": CONDUCTOR_PORT, "protocol": "TCP"}]},
-                {"from": [{"podSelector": executions}]},
-            ],
-        },
-    )
-    reached["metadata"] = {**reached["metadata"], "name": f"{install.title}-executions"}
-    return closed, reached

@@ -1,4 +1,4 @@
-"""What an agent may do: with pods, secrets and claims of its own namespaces. Nothing in the cluster as a whole."""
+"""What an agent may do: with pods, secrets and claims of its own namespace. Nothing in the cluster as a whole."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ RULES: tuple[dict[str, Any], ...] = (
     {
         "apiGroups": [""],
         "resources": ["persistentvolumeclaims"],
-        "verbs": ["create", "get", "list", "delete", "deletecollection"],
+        "verbs": ["create", "get", "list", "deletecollection"],
     },
     {"apiGroups": [""], "resources": ["events"], "verbs": ["get", "list"]},
 )
-"""``secrets`` are read for one thing alone: the keys of a pod that an agent before this one made. Who may create pods
-in a namespace can read its secrets in any case."""
+"""``secrets`` are read for two things alone: who the agent is, and the keys of a pod that an agent before this one
+made. Who may create pods in a namespace can read its secrets in any case."""
 
 TUNNEL: dict[str, Any] = {"apiGroups": [""], "resources": ["pods/portforward"], "verbs": ["get", "create"]}
 """What an agent outside of the cluster needs besides."""
+
+
+def rules(identity: str) -> list[dict[str, Any]]:
+    """All of them. ``identity``: the one secret that the agent may change, where it keeps who it is."""
+    own = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [identity], "verbs": ["patch"]}
+    return [*RULES, own]
