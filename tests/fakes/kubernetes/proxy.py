@@ -152,7 +152,7 @@ class Proxy:
         if (fault := await self.before(asked)) is not None:
             return await self._fault(request, fault)
         if asked.point.startswith("CONNECT"):
-            return await self._forwarded(request)
+            return await self._forwarded(request, asked)
         verb, url, headers, body = await self._onward(request)
         session = self._client.rest_client.pool_manager or self._client.rest_client._create_pool_manager()
         self._client.rest_client.pool_manager = session
@@ -160,7 +160,8 @@ class Proxy:
         try:
             async with session.request(verb, url, headers=headers, data=body or None, timeout=timeout) as answer:
                 if asked.point.startswith("WATCH") and answer.status == 200:
-                    return await self._watched(request, answer)
+                    fault = await self.after(asked)
+                    return await (self._fault(request, fault) if fault else self._watched(request, answer))
                 content = await answer.read()
         except aiohttp.ClientError:
             return await self._fault(request, Dropped())
@@ -211,7 +212,7 @@ class Proxy:
             self._watches.discard(watch)
         return response
 
-    async def _forwarded(self, request: web.Request) -> web.StreamResponse:
+    async def _forwarded(self, request: web.Request, asked: Asked) -> web.StreamResponse:
         _, url, headers, _ = await self._onward(request)
         protocols = tuple(request.headers.get("Sec-WebSocket-Protocol", "").replace(" ", "").split(","))
         session = self._client.rest_client.pool_manager or self._client.rest_client._create_pool_manager()
@@ -223,6 +224,9 @@ class Proxy:
             )
         except aiohttp.ClientError:
             return await self._fault(request, Said(500, "InternalError", "the port cannot be forwarded"))
+        if (fault := await self.after(asked)) is not None:
+            await there.close()
+            return await self._fault(request, fault)
         await here.prepare(request)
         async with there, asyncio.TaskGroup() as ways:
             ways.create_task(self._way(here, there))
