@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum, auto
 from functools import cache
+from operator import is_
 from typing import Any, Protocol, TypeVar, cast
 
 from workflow.plan.nodes import (
@@ -119,15 +120,31 @@ class _Looking:
 def _mapped(value: Any, reader: Reader) -> Any:
     kind = type(value)
     if kind is str:
-        return reader.template(value)
+        return reader.template(value) if "{{" in value else value
+    read = _READERS_OF.get(kind) or _reader_of(kind)
+    return value if read is _untouched else read(value, reader)
+
+
+def _reader_of(kind: type) -> Callable[[Any, Reader], Any]:
+    """How values of a type are walked, found out once for each type."""
+    read = _untouched
     if kind is tuple or kind is list:
-        items = [_mapped(item, reader) for item in value]
-        return value if all(a is b for a, b in zip(items, value, strict=True)) else kind(items)
-    if isinstance(value, Mapping):
-        return _mapping(value, reader)
-    if is_dataclass(kind):
-        return _node(value, reader)
+        read = _items
+    elif issubclass(kind, Mapping):
+        read = _mapping
+    elif is_dataclass(kind):
+        read = _node
+    _READERS_OF[kind] = read
+    return read
+
+
+def _untouched(value: Any, reader: Reader) -> Any:
     return value
+
+
+def _items(value: Any, reader: Reader) -> Any:
+    items = [_mapped(item, reader) for item in value]
+    return value if all(map(is_, items, value)) else type(value)(items)
 
 
 def _mapping(value: Mapping[str, Any], reader: Reader) -> Mapping[str, Any]:
@@ -141,7 +158,7 @@ def _node(value: Any, reader: Reader) -> Any:
     inner = reader.inside(value) if spreading else reader
     for name, read in _fields(cast(Hashable, type(value))):
         before = getattr(value, name)
-        if before is None or before == () or before == {}:
+        if before is None or before is False or before == () or before == {}:
             continue
         after = read(before, reader if spreading and name == "spread" else inner)
         if after is not before:
@@ -171,6 +188,7 @@ def _spread(value: tuple[str, ...], reader: Reader) -> tuple[str, ...]:
     return reader.spread(value) if any("{{" in text for text in value) else value
 
 
+_READERS_OF: dict[type, Callable[[Any, Reader], Any]] = {}
 _READERS: Mapping[Reading, Callable[[Any, Reader], Any]] = {
     Reading.TEMPLATE: _mapped,
     Reading.EXPRESSION: _expression,
