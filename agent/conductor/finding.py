@@ -12,14 +12,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from wcmatch import glob
-
 from agent.conductor.stage import Failure
 
 MAX_FOUND = 200_000
 """Files that patterns may find at the most."""
 
-_FLAGS = glob.GLOBSTAR | glob.DOTGLOB | glob.BRACE | glob.FORCEUNIX
 _SPECIAL = re.compile(r"[*?\[\]{}]")
 
 
@@ -58,8 +55,11 @@ def fixed(pattern: str) -> str:
 def _matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
     if not patterns:
         return lambda _: False
+    from wcmatch import glob  # most steps name no pattern, and a conductor in a pod is to be there at once
+
+    flags = glob.GLOBSTAR | glob.DOTGLOB | glob.BRACE | glob.FORCEUNIX
     below = [f"{pattern.rstrip('/')}/**" for pattern in patterns if not _SPECIAL.search(pattern)]
-    expressions, _ = glob.translate([*patterns, *below], flags=_FLAGS)
+    expressions, _ = glob.translate([*patterns, *below], flags=flags)
     compiled = [re.compile(expression) for expression in expressions]
     return lambda path: any(expression.match(path) for expression in compiled)
 

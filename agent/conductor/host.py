@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
 from agent.conductor.clock import now
 from agent.conductor.notices import notices
-from agent.conductor.operations.children import expanded
 from agent.conductor.operations.table import perform
-from agent.conductor.operations.transfers import receive
 from agent.conductor.output import Printed
 from agent.conductor.stage import Failure, Stage, Surroundings
 from agent.conductor.surroundings import common_environment
@@ -120,7 +118,7 @@ class Host:
         stage = self._stage(StepRef("1"), {})
         self._around = replace(self._around, common=common_environment(stage, self._plan.container))
         try:
-            await receive(stage, self._bundle.transfers)
+            await self._received(stage, self._bundle.transfers)
         except (Failure, OSError) as problem:
             words = f"files of the parent could not be had: {self._sentence(problem)}"
             self._events.put_nowait(Told(now(), Stop(ExecutionState.ABORTED, words)))
@@ -190,14 +188,23 @@ class Host:
 
         await self._answered(stage, iteration, work)
 
+    async def _received(self, stage: Stage, transfers: Sequence[tuple[str, str]]) -> None:
+        """Files of a parent or a worker. Raises ``Failure``, OSError."""
+        if transfers:
+            from agent.conductor.operations.transfers import receive
+
+            await receive(stage, transfers)
+
     async def _unpack(self, stage: Stage, command: UnpackFiles) -> None:
         async def work() -> tuple[Outcome, Mapping[str, str]]:
-            await receive(stage, command.transfers)
+            await self._received(stage, command.transfers)
             return Done(), {}
 
         await self._answered(stage, command.iteration, work)
 
     async def _expand(self, stage: Stage, command: ExpandChildren) -> None:
+        from agent.conductor.operations.children import expanded  # few plans have any
+
         children: tuple[ChildSpec, ...] = ()
         problem = ""
         try:

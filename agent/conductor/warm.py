@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import asyncio
 
+from wcmatch import glob
+
 from agent.conductor.frames import decode_to, encode_from, encode_packed, encode_to
+from agent.conductor.operations import artifacts, children, clone, files, transfers
 from agent.conductor.texts import Texts
 from agent.conductor.wanted import wanted
 from agent.ports.conductor import Attach, Attached, Stored
 from protos.codec.journal import pack, unpack
 from workflow.execution.events import Begun, Exited, OperationEnded, StartOperation
 from workflow.execution.machine import Machine
+from workflow.expressions import jq, yaml_text
 from workflow.identifiers import SECOND, Attempt, ExecutionId, Instant, StepRef
 from workflow.journal import AttemptFinished, AttemptStarted, Entry, Output, Record, StepFinished, StepStarted, Stream
 from workflow.masking import Masker
@@ -25,6 +29,8 @@ from workflow.states import ExecutionState, StepStatus
 _ATTEMPT = Attempt(ExecutionId("warm"), 1)
 _AT = Instant(0)
 _REF = StepRef("1")
+LATER = (artifacts, children, clone, files, transfers, glob, jq, yaml_text)
+"""What a conductor that starts by itself loads only once its plan needs it."""
 
 
 def warm() -> None:

@@ -9,5 +9,7 @@
 | place | the place of the steps: which container a step runs in |
 | values | Secrets, ConfigMaps and fields that the kubelet laid down |
 | echo | the steps' output once more, for ``kubectl logs`` |
+| prepared | methods of value classes, compiled when the image was made |
+| early | what others wait for, before the program is loaded |
 | main | the program |
 """

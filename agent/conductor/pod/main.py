@@ -1,5 +1,5 @@
-"""A conductor in a pod, from its first entry to its release. ``python -m agent.conductor.pod FOLDER``: FOLDER is where
-the kubelet laid down terms, bundle and key.
+"""A conductor in a pod, from its first entry to its release. Called by ``__main__`` once ``early`` has laid down what
+others wait for; FOLDER is where the kubelet laid down terms, bundle and key.
 
 Like agent.conductor.main, it must not know the control plane, gRPC or Kubernetes. Started a second time in the same pod
 (the first was killed), it begins nothing again: it serves what its predecessor wrote and ends the attempt, so that no
@@ -11,25 +11,24 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
+import socket
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.conductor.attendance import Attendance
 from agent.conductor.clock import now
 from agent.conductor.entrusted import entrusted
 from agent.conductor.exchange import Exchange
 from agent.conductor.frames import decode_to
 from agent.conductor.host import Host
 from agent.conductor.journal import Journal, left
-from agent.conductor.main import Attendance
 from agent.conductor.pod.echo import EchoingJournal
 from agent.conductor.pod.gate import Gate
 from agent.conductor.pod.listening import server_context
 from agent.conductor.pod.place import PodPlace
-from agent.conductor.pod.script import PIPES
-from agent.conductor.pod.terms import BUNDLE, TERMS, PodTerms
+from agent.conductor.pod.terms import BUNDLE, PodTerms
 from agent.conductor.pod.values import laid_down
 from agent.conductor.processes import Processes
 from agent.conductor.server import BUFFER, Server
@@ -84,17 +83,13 @@ class PodAttendance(Attendance):
             gate.gone(gone.reason, final=gone.final)
 
 
-def main() -> None:
-    """The program."""
-    os.umask(0o002)  # what it lays down for the steps is their group's too
-    asyncio.run(conduct(Path(sys.argv[1])))
+def main(folder: Path, terms: PodTerms, listening: socket.socket) -> None:
+    """The program, from where ``early`` has brought it."""
+    asyncio.run(_conduct(folder, terms, listening))
 
 
-async def conduct(folder: Path) -> None:
-    """Run the conductor whose terms lie in ``folder`` to its end."""
-    terms = PodTerms.from_json((folder / TERMS).read_text())
+async def _conduct(folder: Path, terms: PodTerms, listening: socket.socket) -> None:
     bundle = _bundle(folder)
-    lay_pipes(terms)
     before = Path(terms.own) / "journal"
     again = before.exists()
     journal: Journal = _taken_over(terms, before) if again else EchoingJournal(before)
@@ -105,12 +100,7 @@ async def conduct(folder: Path) -> None:
     if not again:
         await journal.write(AttemptStarted(now(), f"muster {terms.version}".strip(), terms.host))
     listener = await asyncio.start_server(
-        server.accept,
-        terms.listen or None,
-        terms.port,
-        ssl=server_context(folder),
-        limit=BUFFER,
-        ssl_handshake_timeout=10,
+        server.accept, sock=listening, ssl=server_context(folder), limit=BUFFER, ssl_handshake_timeout=10
     )
     async with asyncio.TaskGroup() as tasks:
         watch = tasks.create_task(attendance.watch())
@@ -125,21 +115,6 @@ async def conduct(folder: Path) -> None:
         leaving.cancel()
     listener.close()
     journal.close()
-
-
-def lay_pipes(terms: PodTerms) -> None:
-    """Make what is missing of the gates' pipes and of the steps' directories."""
-    for name in set(terms.containers.values()):
-        folder = terms.gates / name
-        folder.mkdir(parents=True, exist_ok=True)
-        for pipe in PIPES:
-            with suppress(FileExistsError):
-                os.mkfifo(folder / pipe)
-                (folder / pipe).chmod(0o666)
-    for path in (Path(terms.work) / "spool", Path(terms.shared[1]) / "outputs", Path(terms.own) / "private"):
-        path.mkdir(parents=True, exist_ok=True)
-        with suppress(PermissionError):
-            path.chmod(0o777)
 
 
 def _bundle(folder: Path) -> Bundle:

@@ -12,6 +12,9 @@ folder. The conductor holds its ends for as long as it lives: when it ends, so d
 As the first process of its container the gate is beyond every signal of the container's own processes. Its ear, the
 process that takes signals, is not: it is made anew after a step that has killed it (``jobs`` lets the shell see that).
 The gate itself opens the pipe of signals: an ear that opened it might come too late, and would wait for ever.
+It looks for its pipes until they are there, the one for answers last: before them there is nothing that could be
+waited on.
+A job that has begun a moment ago may not lead its group yet: then it is signalled itself.
 OOMS says how many processes of the container the kernel has killed for memory so far.
 """
 
@@ -27,10 +30,11 @@ PIPES: Final = (JOBS, SIGNALS, ANSWERS)
 
 GATE: Final = r"""
 d=$1 b=$2
+until [ -p "$d/answers" ]; do "$b" sleep 0.01; done
 ear() {
   exec 3<&-
   while read -r n s w <&5; do
-    kill -s "$s" "$w" 2>/dev/null
+    kill -s "$s" "$w" 2>/dev/null || [ "$w" = -1 ] || kill -s "$s" "${w#-}" 2>/dev/null
     echo "signaled $n" >&4
   done
   [ "$own" = -1 ] && kill -s KILL -1 2>/dev/null

@@ -6,6 +6,7 @@
 | naming | names and labels of everything that is made |
 | sharing | which steps share a container |
 | resources, security, mounts, values | parts of a pod, each a pure function of the plan |
+| tools | how busybox comes into step containers |
 | manifest | plan + attempt + settings -> pod, secret, claims |
 | keys | the key pair of one attempt |
 | policy | what this cluster allows, whatever the control plane says |

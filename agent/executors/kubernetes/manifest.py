@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from agent.conductor.entrusted import ENTRUSTED, packed
-from agent.conductor.pod.script import GATE, PIPES
+from agent.conductor.pod.script import GATE
 from agent.conductor.pod.terms import BUNDLE, CA, CERTIFICATE, TERMS, PodTerms
 from agent.conductor.wanted import wanted
-from agent.executors.kubernetes import mounts, naming, resources, security, values
+from agent.executors.kubernetes import mounts, naming, resources, security, tools, values
 from agent.executors.kubernetes.keys import Pair
 from agent.executors.kubernetes.resources import BadQuantity
 from agent.executors.kubernetes.settings import Settings, Tools
@@ -32,11 +32,6 @@ MAX_SECRET = 1_000_000
 """Bytes that fit into a Secret."""
 LATE = 60
 """Seconds after its deadline at which a pod is ended by the cluster, should its conductor not have done it."""
-
-_TOOLS = f"{mounts.WORK}/bin"
-_BUSYBOX = f"{_TOOLS}/busybox"
-_OURS = "/usr/local/bin/busybox"
-_PACKETS = "/usr/local/bin/packets"
 
 _FIELDS = (
     "serviceAccountName",
@@ -178,7 +173,7 @@ class _Laid:
     def _conductor(self, mounted: mounts.Mounts) -> dict[str, Json]:
         asked = resources.of_pod(self.settings.requests, [each.spec.resources for each in self.containers])
         laid = self._values()
-        hook: Json = {"postStart": {"exec": {"command": self._laying()}}}
+        hook: Json = {"postStart": {"exec": {"command": tools.laying()}}}
         return {
             "name": CONDUCTOR,
             **self._ours(),
@@ -195,7 +190,7 @@ class _Laid:
         return {
             "name": "tools",
             **self._ours(),
-            "command": self._laying(),
+            "command": tools.laying(),
             "resources": {"requests": dict(self.settings.requests)},
             "securityContext": security.of_conductor(self.settings),
             "volumeMounts": [{"name": "muster-work", "mountPath": mounts.WORK}],
@@ -203,20 +198,20 @@ class _Laid:
 
     def _step(self, container: StepContainer, mounted: mounts.Mounts) -> dict[str, Json]:
         spec = container.spec
-        policy = spec.pull_policy or self.settings.pull_policy
+        policy, busybox = spec.pull_policy or self.settings.pull_policy, f"{tools.folder(self.settings)}/busybox"
         probe = _probe(self.plan) if self.order.service and container is self.containers[-1] else {}
         return {
             "name": container.name,
             "image": spec.image,
             **({"imagePullPolicy": policy} if policy else {}),
             "command": [
-                _BUSYBOX,
+                busybox,
                 "sh",
                 "-c",
                 _verbatim(GATE),
                 "gate",
                 f"{mounts.WORK}/gates/{container.name}",
-                _BUSYBOX,
+                busybox,
             ],
             "env": [{"name": "CI", "value": "1"}],
             "resources": resources.of_step(spec.resources),
@@ -229,17 +224,6 @@ class _Laid:
         policy = self.settings.pull_policy
         return {"image": self.settings.image, **({"imagePullPolicy": policy} if policy else {})}
 
-    def _laying(self) -> list[Json]:
-        """The command that brings busybox and the pipes into place."""
-        pipes = [f"{mounts.WORK}/gates/{each.name}/{pipe}" for each in self.containers for pipe in PIPES]
-        folders = [f"{mounts.WORK}/gates/{each.name}" for each in self.containers]
-        lines = [f"b={_OURS} t={_TOOLS}; umask 0", f"$b mkdir -p $t {' '.join(folders)}"]
-        lines += [f"for p in {' '.join(pipes)}; do [ -p $p ] || $b mkfifo -m 666 $p 2>/dev/null; done"] if pipes else []
-        lines += ["$b cp $b $t/.busybox && $b chmod 755 $t $t/.busybox && $b mv $t/.busybox $t/busybox"]
-        lines += [f"[ -x {_PACKETS} ] && $b cp {_PACKETS} $t/packets && $b chmod 755 $t/packets"]
-        lines += ["$b ln -sf busybox $t/sh; $t/busybox --install -s $t 2>/dev/null; true"]
-        return [_OURS, "sh", "-c", "\n".join(lines)]  # holds nothing that Kubernetes would expand
-
     def _terms(self) -> PodTerms:
         settings = self.settings
         return PodTerms(
@@ -249,7 +233,7 @@ class _Laid:
             own=mounts.OWN,
             values=values.FOLDER,
             work=mounts.WORK,
-            tools=_TOOLS,
+            tools=tools.folder(settings),
             commands={image: argv for image, argv in settings.commands.items() if image in self._images()},
             host=naming.pod_name(self.attempt),
             version=settings.version,
@@ -262,7 +246,9 @@ class _Laid:
 
     def _mounts(self) -> mounts.Mounts:
         keys = (TERMS, BUNDLE, CA, CERTIFICATE, *((ENTRUSTED,) if self.order.secrets else ()))
-        return mounts.mounts(self.plan, [each.spec for each in self.containers], keys, naming.pod_name(self.attempt))
+        specs = [each.spec for each in self.containers]
+        laid = mounts.mounts(self.plan, specs, keys, naming.pod_name(self.attempt))
+        return tools.mounted(laid, self.settings)
 
     def _known(self) -> tuple[str, ...]:
         own = [str(mounts.written(mount)["mountPath"]) for each in self.containers for mount in each.spec.mounts]

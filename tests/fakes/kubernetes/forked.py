@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
-import sys
 from contextlib import suppress
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 
 _server = multiprocessing.get_context("forkserver")
 _server.set_forkserver_preload(["agent.conductor.pod.main"])
@@ -41,6 +41,7 @@ class Forked:
 
 
 def _conduct(folder: str, directory: str) -> None:
+    from agent.conductor.pod import early
     from agent.conductor.pod.main import main
 
     with suppress(PermissionError):
@@ -49,5 +50,4 @@ def _conduct(folder: str, directory: str) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1):
         os.dup2(nothing, descriptor)
-    sys.argv = ["conductor", folder]
-    main()
+    main(Path(folder), *early.begin(Path(folder)))

@@ -10,7 +10,6 @@ from workflow.expressions.errors import ExpressionError
 from workflow.expressions.functions.calling import Builtin, as_string, counted
 from workflow.expressions.limits import MAX_DOCUMENT, Budget
 from workflow.expressions.values import measure
-from workflow.expressions.yaml_text import read_yaml, yaml_text
 
 _BLANKS: Final = " \t\r\n"
 
@@ -45,10 +44,14 @@ def _tojson(values: list[Datum], budget: Budget) -> Datum:
 
 
 def _yaml(values: list[Datum], budget: Budget) -> Datum:
+    from workflow.expressions.yaml_text import read_yaml  # loads a whole library, and is seldom used
+
     return read_yaml(document("yaml", values, budget), budget)
 
 
 def _toyaml(values: list[Datum], budget: Budget) -> Datum:
+    from workflow.expressions.yaml_text import yaml_text
+
     counted("toyaml", values, 1, 1)
     value = values[0]
     measure(value, budget)

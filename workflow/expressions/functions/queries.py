@@ -6,12 +6,13 @@ from typing import Final
 
 from workflow.expressions.data import NONE, Datum
 from workflow.expressions.functions.calling import Builtin, Later, counted, loose_text
-from workflow.expressions.jq import Unsupported, run
 from workflow.expressions.limits import Budget
 from workflow.expressions.values import measure
 
 
 def _jq(values: list[Datum], budget: Budget) -> Datum:
+    from workflow.expressions.jq import Unsupported, run  # large, and seldom used
+
     counted("jq", values, 2, 2)
     value, program = values[0], loose_text(values[1], budget)
     measure(value, budget)
