@@ -137,9 +137,13 @@ class Host:
                 self._running[ref, iteration] = _Running(stage, iteration, task)
             case StopOperation(ref, iteration):
                 self._stop(ref, iteration)
-            case SuspendOperation():
+            case SuspendOperation(ref, iteration):
+                if running := self._running.get((ref, iteration)):
+                    running.stage.suspended.set()
                 self._around.place.signal(signal.SIGSTOP)
-            case ContinueOperation():
+            case ContinueOperation(ref, iteration):
+                if running := self._running.get((ref, iteration)):
+                    running.stage.suspended.clear()
                 self._around.place.signal(signal.SIGCONT)
             case ExpandChildren():
                 self._spawn(tasks, self._expand(self._stage(command.ref, command.names), command))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from signal import SIGSTOP
 
 from agent.conductor.exchange import Exchange
 from agent.conductor.journal import Journal
@@ -55,11 +56,19 @@ class Stage:
     printed: Printed
     stopped: threading.Event = field(default_factory=threading.Event)
     """Set when the operation is to end: long work on files looks at it."""
+    suspended: threading.Event = field(default_factory=threading.Event)
+    """Set while the execution is paused: a process that begins only then is stopped at once."""
 
     @property
     def place(self) -> Place:
         """Where the steps are."""
         return self.around.place
+
+    def began(self) -> None:
+        """Called when a process of the operation has begun. A pause that came while it was being started found
+        nothing that it could have stopped."""
+        if self.suspended.is_set():
+            self.place.signal(SIGSTOP)
 
     def check(self) -> None:
         """Called by long work in between. Raises ``Failure`` once the operation is to end."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.agent.conftest import Bench
 from tests.agent.plans import plan, shell, step
-from tests.fakes.control import Held
+from tests.fakes.control import Held, MemoryControl
 from workflow.identifiers import SECOND, StepRef
 from workflow.journal import AttemptStarted, Output, Pause, Resume, StepFinished, StepOutput, StepPaused, Stop, Stream
 from workflow.plan.nodes import Container, Group, Retry, Run, Step
@@ -131,7 +131,7 @@ async def test_a_pause_stops_processes_in_place(either: Bench) -> None:
     await either.control.until(lambda: len(held.output()) > 10)
     either.control.tell(either.seen[0], Pause())
     await either.control.until(lambda: any(isinstance(r.entry, StepPaused) for r in held.records))
-    paused = await quiet(either, held)
+    paused = await quiet(either.control, held)
     either.control.tell(either.seen[0], Resume())
     await either.control.until(lambda: len(held.output()) > len(paused) + 10)
     either.control.tell(either.seen[0], Stop(ExecutionState.CANCELED, "enough"))
@@ -140,11 +140,11 @@ async def test_a_pause_stops_processes_in_place(either: Bench) -> None:
     assert numbers == [str(i) for i in range(1, len(numbers) + 1)]
 
 
-async def quiet(bench: Bench, held: Held) -> bytes:
+async def quiet(control: MemoryControl, held: Held) -> bytes:
     """The output once nothing came for three heartbeats."""
-    printed, beats = held.output(), len(bench.control.said)
-    while len(bench.control.said) < beats + 3:
-        await bench.control.until(lambda: len(bench.control.said) >= beats + 3)  # noqa: B023
+    printed, beats = held.output(), len(control.said)
+    while len(control.said) < beats + 3:
+        await control.until(lambda: len(control.said) >= beats + 3)  # noqa: B023
         if held.output() != printed:
-            printed, beats = held.output(), len(bench.control.said)
+            printed, beats = held.output(), len(control.said)
     return printed

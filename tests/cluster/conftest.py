@@ -27,6 +27,8 @@ from workflow.session import Assign, LinkDown
 
 BUSYBOX = "busybox:1.36"
 PYTHON = "python:3.11-slim"
+STARTED = 120.0
+"""Seconds that a pod may take to start on a machine that has much else to do."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -68,7 +70,7 @@ class ClusterBench:
         self.control.say(assigned)
         return assigned.bundle.attempt, held
 
-    async def run(self, work: Plan | Assign, seconds: float = 60) -> Held:
+    async def run(self, work: Plan | Assign, seconds: float = 2 * STARTED) -> Held:
         """Assign it, and wait for its end."""
         _, held = await self.submit(work)
         await self.control.until(lambda: held.finished is not None, seconds)
@@ -103,7 +105,7 @@ async def calls_to(path: str) -> Calls:
 def settings_for(namespace: str) -> Settings:
     """What the tests' agents do."""
     reach = Reach(os.environ.get("MUSTER_TEST_REACH", Reach.ADDRESS))
-    patience = Patience(pull=5, pending=20)
+    patience = Patience(pull=5, pending=STARTED)
     image = os.environ["MUSTER_TEST_IMAGE"]
     return Settings(
         f"test-{namespace}", namespace, image, pull_policy="IfNotPresent", reach=reach, patience=patience, grace=5

@@ -6,7 +6,7 @@ import asyncio
 import json
 
 from tests.agent.plans import assign, attempt, plan, step
-from tests.cluster.conftest import BUSYBOX, ClusterBench, bench_on
+from tests.cluster.conftest import BUSYBOX, STARTED, ClusterBench, bench_on
 from tests.cluster.test_steps import shell
 from tests.cluster.test_truth import leftover
 from tests.fakes.control import MemoryControl
@@ -18,7 +18,7 @@ from workflow.states import ExecutionState
 
 async def gone(bench: ClusterBench) -> None:
     """Wait until nothing of ours is left."""
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(STARTED):
         while await leftover(bench):
             await asyncio.sleep(0.2)
 
@@ -30,9 +30,9 @@ async def test_an_agent_that_restarts_finds_its_pods_and_loses_nothing(kubeconfi
         _, held = await first.submit(
             plan(shell(f"for i in $(seq {lines}); do echo $i; sleep 0.01; done"), shell("echo end"))
         )
-        await control.until(lambda: b"20\n" in held.output(), 40)
+        await control.until(lambda: b"20\n" in held.output(), STARTED)
     async with bench_on(kubeconfig, namespace, control) as second:
-        await control.until(lambda: held.finished is not None, 40)
+        await control.until(lambda: held.finished is not None, STARTED)
         assert held.finished is not None and held.finished.state is ExecutionState.PASSED
         assert held.output() == b"".join(f"{i}\n".encode() for i in range(1, lines + 1)) + b"end\n"
         await gone(second)
@@ -51,7 +51,7 @@ async def test_nothing_is_left_and_little_is_asked(bench: ClusterBench) -> None:
 
 async def test_what_is_withdrawn_ends_at_once(bench: ClusterBench) -> None:
     withdrawn, held = await bench.submit(plan(shell("echo up; sleep 1000")))
-    await bench.control.until(lambda: b"up" in held.output(), 40)
+    await bench.control.until(lambda: b"up" in held.output(), STARTED)
     bench.control.say(Withdraw(withdrawn, "taken back"))
     await gone(bench)
 
@@ -92,7 +92,7 @@ async def test_a_service_is_reached_once_its_probe_answers(bench: ClusterBench) 
     def address() -> list[ChildAddress]:
         return [said for said in bench.control.said if isinstance(said, ChildAddress)]
 
-    await bench.control.until(lambda: bool(address()), 60)
+    await bench.control.until(lambda: bool(address()), STARTED)
     ip = address()[0].address
     held = await bench.run(plan(shell(f"wget -qO- http://{ip}:8080/x")))
     assert held.output() == b"hi\n"
@@ -113,7 +113,7 @@ async def test_a_claim_lives_and_goes_with_its_execution(bench: ClusterBench) ->
     pod: dict[str, Json] = {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "{{ pvcs.mine.name }}"}}]}
     run = Run(Container(image=BUSYBOX, volume_mounts=({"name": "v", "mountPath": "/v"},)), "echo")
     submitted, _ = await bench.submit(Plan("test", (step(1, run),), pod=pod, pvcs={"mine": claim}))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(STARTED):
         while not any(name.startswith("persistentvolumeclaims/") for name in await leftover(bench)):
             await asyncio.sleep(0.1)
     bench.control.say(Withdraw(submitted, "enough"))

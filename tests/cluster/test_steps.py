@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 
 from tests.agent.plans import plan, step
-from tests.cluster.conftest import BUSYBOX, PYTHON, ClusterBench
+from tests.agent.test_steps import quiet
+from tests.cluster.conftest import BUSYBOX, PYTHON, STARTED, ClusterBench
 from tests.fakes.control import Held
 from workflow.identifiers import SECOND, StepRef
-from workflow.journal import Output, Pause, Resume, StepFinished, StepOutput, StepStarted, Stop, Stream
+from workflow.journal import Output, Pause, Resume, StepFinished, StepOutput, StepPaused, StepStarted, Stop, Stream
 from workflow.plan.nodes import Container, EnvVar, File, Json, Plan, Retry, Run, Step, WriteFiles
 from workflow.states import ExecutionState, StepStatus
 
@@ -35,8 +37,9 @@ async def test_twenty_steps_follow_one_another_at_once(bench: ClusterBench) -> N
     held = await bench.run(plan(*[shell(f"echo {number}") for number in range(20)]))
     assert held.output() == b"".join(f"{number}\n".encode() for number in range(20))
     moments = [r.entry.at for r in held.records if isinstance(r.entry, StepStarted)]
-    ended = [r.entry.at for r in held.records if isinstance(r.entry, StepFinished)]
-    assert (max(ended) - min(moments)) / SECOND < 1
+    gaps = sorted((later - earlier) / SECOND for earlier, later in pairwise(moments))
+    assert gaps[0] < 0.05  # the least: a busy machine delays some, a container started for each would delay all
+    assert gaps[len(gaps) // 2] < 0.5
 
 
 async def test_images_commands_directories_and_outputs(bench: ClusterBench) -> None:
@@ -86,13 +89,13 @@ async def test_both_streams_keep_their_order(bench: ClusterBench) -> None:
 
 
 async def test_a_timeout_kills_everything_the_step_started(bench: ClusterBench) -> None:
-    first = step(1, shell("sleep 1000 & (trap '' TERM; sleep 2000) & sleep 3000"), timeout=1 * SECOND)
-    second = Step(StepRef("2"), shell("ps | grep -c 'sleep [0-9]' || true"), condition="always")
-    third = Step(StepRef("3"), shell("echo on"), condition="always")
-    held = await bench.run(plan(first, second, third))
+    where = "readlink /proc/self/ns/pid"
+    script = f"{where}; sleep 1000 & (trap '' TERM; sleep 2000) & sleep 3000"
+    first = step(1, shell(script), timeout=1 * SECOND, optional=True)
+    second = step(2, shell(f"{where}; ps | grep -c 'sleep [123]000' || true"))
+    held = await bench.run(plan(first, second))
     assert ends(held)["1"].status is StepStatus.TIMEOUT
-    assert held.output("2") == b"0\n"
-    assert held.output("3") == b"on\n"
+    assert held.output("1") and held.output("2") == held.output("1") + b"0\n"
 
 
 async def test_what_a_step_leaves_running_is_ended(bench: ClusterBench) -> None:
@@ -107,14 +110,14 @@ async def test_a_step_that_kills_all_it_can_harms_only_itself(bench: ClusterBenc
 
 async def test_cancel_and_pause(bench: ClusterBench) -> None:
     attempt, held = await bench.submit(plan(shell("echo up; while :; do sleep 0.05; echo tick; done")))
-    await bench.control.until(lambda: b"tick" in held.output(), 30)
+    await bench.control.until(lambda: b"tick" in held.output(), STARTED)
     bench.control.tell(attempt, Pause())
-    await bench.control.until(lambda: any(type(r.entry).__name__ == "StepPaused" for r in held.records))
+    await bench.control.until(lambda: any(isinstance(r.entry, StepPaused) for r in held.records), STARTED)
+    before = len(await quiet(bench.control, held))
     bench.control.tell(attempt, Resume())
-    before = len(held.output())
-    await bench.control.until(lambda: len(held.output()) > before + 50)
+    await bench.control.until(lambda: len(held.output()) > before + 50, STARTED)
     bench.control.tell(attempt, Stop(ExecutionState.CANCELED, "enough"))
-    await bench.control.until(lambda: held.finished is not None)
+    await bench.control.until(lambda: held.finished is not None, STARTED)
     assert held.finished is not None and held.finished.state is ExecutionState.CANCELED
 
 
@@ -140,7 +143,7 @@ async def test_values_of_the_cluster(bench: ClusterBench) -> None:
         resources={"limits": {"memory": "64Mi", "cpu": "200m"}},
     )
     attempt, held = await bench.submit(plan(run))
-    await bench.control.until(lambda: held.finished is not None, 40)
+    await bench.control.until(lambda: held.finished is not None, STARTED)
     pod = f"muster-{attempt.execution}-1"
     assert held.output() == f"*****|||blue|{pod}|67108864\n7\n".encode()
 
@@ -176,7 +179,7 @@ async def test_pod_fields_pass_through(bench: ClusterBench) -> None:
     attempt, held = await bench.submit(
         Plan("test", (Step(StepRef("1"), run),), pod=fields, active_deadline=90 * SECOND)
     )
-    await bench.control.until(lambda: b"/x" in held.output(), 40)
+    await bench.control.until(lambda: b"/x" in held.output(), STARTED)
     pod = await bench.calls.get(f"{bench.base}/pods/muster-{attempt.execution}-1")
     assert pod is not None
     assert pod["metadata"]["labels"]["team"] == "x" and pod["metadata"]["annotations"]["note"] == "y"

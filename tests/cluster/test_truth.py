@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import urlencode
 
+from agent.executors.kubernetes.settings import Patience
 from tests.agent.plans import plan, step
-from tests.cluster.conftest import PYTHON, ClusterBench
+from tests.cluster.conftest import PYTHON, STARTED, ClusterBench, bench_on
 from tests.cluster.test_steps import ends, shell
 from workflow.identifiers import Attempt, StepRef
 from workflow.plan.nodes import Container, Plan, Run, Step
@@ -50,10 +51,11 @@ async def test_a_bad_image_name_is_told_at_once(bench: ClusterBench) -> None:
     assert "InvalidImageName" in ends(held)["1"].reason
 
 
-async def test_unschedulable_is_told_in_the_schedulers_words(bench: ClusterBench) -> None:
-    attempt, _ = await bench.submit(Plan("test", (step(1, shell("echo")),), pod={"nodeSelector": {"no": "where"}}))
-    await bench.control.until(lambda: bool(lost(bench, attempt)), 60)
-    assert "node" in lost(bench, attempt) and "selector" in lost(bench, attempt)
+async def test_unschedulable_is_told_in_the_schedulers_words(kubeconfig: str, namespace: str) -> None:
+    async with bench_on(kubeconfig, namespace, patience=Patience(pending=10)) as bench:
+        attempt, _ = await bench.submit(Plan("test", (step(1, shell("echo")),), pod={"nodeSelector": {"no": "where"}}))
+        await bench.control.until(lambda: bool(lost(bench, attempt)), STARTED)
+        assert "node" in lost(bench, attempt) and "selector" in lost(bench, attempt)
 
 
 async def test_a_quota_is_told_and_may_pass(bench: ClusterBench) -> None:
@@ -81,7 +83,7 @@ async def declining(bench: ClusterBench, attempt: Attempt) -> Decline:
     def found() -> list[Decline]:
         return [said for said in bench.control.said if isinstance(said, Decline) and said.attempt == attempt]
 
-    await bench.control.until(lambda: bool(found()), 40)
+    await bench.control.until(lambda: bool(found()), STARTED)
     return found()[0]
 
 
@@ -96,35 +98,35 @@ async def leftover(bench: ClusterBench) -> list[str]:
 
 async def test_a_deleted_pod_is_never_a_success(bench: ClusterBench) -> None:
     attempt, held = await bench.submit(plan(shell("echo up; sleep 1000")))
-    await bench.control.until(lambda: b"up" in held.output(), 40)
+    await bench.control.until(lambda: b"up" in held.output(), STARTED)
     await bench.calls.delete(f"{bench.base}/pods/muster-{attempt.execution}-1")
-    await bench.control.until(lambda: held.finished is not None or bool(lost(bench, attempt)), 40)
+    await bench.control.until(lambda: held.finished is not None or bool(lost(bench, attempt)), STARTED)
     assert held.finished is not None and held.finished.state is ExecutionState.ABORTED
     assert "deleted" in held.finished.reason
 
 
 async def test_a_pod_deleted_without_grace_is_lost(bench: ClusterBench) -> None:
     attempt, held = await bench.submit(plan(shell("echo up; sleep 1000")))
-    await bench.control.until(lambda: b"up" in held.output(), 40)
+    await bench.control.until(lambda: b"up" in held.output(), STARTED)
     await bench.calls.delete(f"{bench.base}/pods/muster-{attempt.execution}-1", grace=0)
-    await bench.control.until(lambda: held.finished is not None or bool(lost(bench, attempt)), 40)
+    await bench.control.until(lambda: held.finished is not None or bool(lost(bench, attempt)), STARTED)
     assert held.finished is None or held.finished.state is ExecutionState.ABORTED
 
 
 async def test_an_eviction_is_told(bench: ClusterBench) -> None:
     attempt, held = await bench.submit(plan(shell("echo up; sleep 1000")))
-    await bench.control.until(lambda: b"up" in held.output(), 40)
+    await bench.control.until(lambda: b"up" in held.output(), STARTED)
     name = f"muster-{attempt.execution}-1"
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
     await bench.calls.create(f"{bench.base}/pods/{name}/eviction", body)
-    await bench.control.until(lambda: held.finished is not None, 40)
+    await bench.control.until(lambda: held.finished is not None, STARTED)
     assert held.finished is not None and held.finished.state is ExecutionState.ABORTED
 
 
 async def test_a_killed_conductor_comes_back_and_tells(bench: ClusterBench) -> None:
     script = "echo up; sleep 1000"
     attempt, held = await bench.submit(plan(shell(script)))
-    await bench.control.until(lambda: b"up" in held.output(), 40)
+    await bench.control.until(lambda: b"up" in held.output(), STARTED)
     await end_of_the_conductor(bench, attempt)
     await bench.control.until(lambda: held.finished is not None or bool(lost(bench, attempt)), 60)
     assert held.finished is not None and held.finished.state is ExecutionState.ABORTED

@@ -153,6 +153,7 @@ class _Git:
             argv = ("git", *_SETTINGS, *arguments)
             command = Command(argv, self._access.env, str(self._target), said.fileno(), said.fileno())
             process = await self._stage.place.start_outside(command)
+            self._stage.began()
             try:
                 code = await process.exited
             finally:

@@ -56,6 +56,7 @@ async def run_process(stage: Stage, operation: Run) -> tuple[Outcome, Mapping[st
             raise Failure(_not_started(prepared, problem)) from None
         finally:
             console.handed_over()
+        stage.began()
         code = await _followed(stage, console, process)
     finally:
         console.close()

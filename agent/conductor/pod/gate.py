@@ -11,7 +11,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from signal import SIGKILL, Signals
+from signal import SIGCONT, SIGKILL, SIGSTOP, Signals
 
 from agent.conductor.pod.script import ANSWERS, JOBS, SIGNALS
 from agent.conductor.processes import Process
@@ -37,6 +37,8 @@ class _Job:
     exited: asyncio.Future[int]
     words: list[str] = field(default_factory=list)
     group: int = 0
+    stopped: bool = False
+    """Whether it is to stand still as soon as it has begun."""
 
 
 class Gate:
@@ -78,6 +80,8 @@ class Gate:
     def send(self, number: Signals) -> asyncio.Future[None]:
         """Signal everything in the container but the gate. The future is done when it was, or nothing is there."""
         answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._job is not None and not self._job.group and number in {SIGSTOP, SIGCONT}:
+            self._job.stopped = number is SIGSTOP  # it is on its way to the gate: the signal might come first
         if not self._open.is_set() or (whom := self._whom()) is None:
             answered.set_result(None)
             return answered
@@ -168,6 +172,8 @@ class Gate:
                 self._open.set()
             case ["began", pid, path] if self._job is not None and self._job.path == path and pid.isdecimal():
                 self._job.group = int(pid)
+                if self._job.stopped:
+                    self.send(SIGSTOP)
             case ["ended", code, ooms, path] if self._job is not None and self._job.path == path:
                 if code.isdecimal() and ooms.isdecimal():
                     self._exited(self._job, int(code), int(ooms))

@@ -48,6 +48,13 @@ class Container:
         command = [*own, BUSYBOX, "sh", "-c", GATE, "gate", str(self.folder), BUSYBOX]
         self.process = subprocess.Popen(command, cwd="/", stdin=subprocess.DEVNULL, start_new_session=True)
 
+    @property
+    def pid(self) -> int:
+        """The gate's process."""
+        assert self.process is not None
+        above = self.process.pid
+        return int(Path(f"/proc/{above}/task/{above}/children").read_text()) if self.first else above
+
     def kill(self) -> None:
         """The container ends."""
         assert self.process is not None
@@ -162,6 +169,36 @@ async def test_a_stopped_step_stands_still_and_goes_on(container: Container) -> 
     await container.gate.send(signal.SIGCONT)
     assert await asyncio.wait_for(process.exited, 5) == 0
     console.close()
+
+
+async def test_a_stop_that_overtakes_its_step_is_kept_for_it(container: Container) -> None:
+    await container.gate.opened(20)
+    os.kill(container.pid, signal.SIGSTOP)  # the gate takes no job now; its ear hears
+    process, console = await container.run("sleep", "0")
+    await container.gate.send(signal.SIGSTOP)
+    os.kill(container.pid, signal.SIGCONT)
+    await _until(lambda: "T" in _states_below(container.pid))
+    assert not process.exited.done()
+    await container.gate.send(signal.SIGCONT)
+    assert await asyncio.wait_for(process.exited, 20) == 0
+    console.close()
+
+
+async def test_a_stop_that_was_taken_back_in_time_stops_nothing(container: Container) -> None:
+    await container.gate.opened(20)
+    os.kill(container.pid, signal.SIGSTOP)
+    process, console = await container.run("sleep", "0")
+    await container.gate.send(signal.SIGSTOP)
+    await container.gate.send(signal.SIGCONT)
+    os.kill(container.pid, signal.SIGCONT)
+    assert await asyncio.wait_for(process.exited, 20) == 0
+    console.close()
+
+
+def _states_below(pid: int) -> list[str]:
+    """The states of a process's children, as the kernel shows them."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] for child in children]
 
 
 async def test_a_step_that_kills_everybody_harms_only_itself(container: Container) -> None:
