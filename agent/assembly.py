@@ -68,7 +68,7 @@ async def agent(settings: Settings, version: str, connected: Callable[[AgentName
         options = RelayOptions(settings.max_concurrent, version)
         relay = Relay(link, executor, options, lambda _: connected(found.name))
         if settings.health_port:
-            await _serving(stack, settings.health_port, relay)
+            await _serving(stack, settings, relay)
         yield relay
         if settings.on_stop == "end":
             await end_all(executor)
@@ -170,11 +170,12 @@ async def end_all(executor: Executor) -> None:
         await executor.remove(found.attempt)
 
 
-async def _serving(stack: AsyncExitStack, port: int, relay: Relay) -> None:
+async def _serving(stack: AsyncExitStack, settings: Settings, relay: Relay) -> None:
+    host, port = settings.health_host, settings.health_port
     try:
-        await stack.enter_async_context(health(port, lambda: relay.linked))
+        await stack.enter_async_context(health(port, lambda: relay.linked, host))
     except OSError as problem:
-        raise CannotStart(f"health cannot be served on port {port}: {problem.strerror}") from None
+        raise CannotStart(f"health cannot be served on {host}, port {port}: {problem.strerror}") from None
 
 
 def _shell(path: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Whether the agent lives and is connected, for whoever restarts programs: two answers by HTTP on loopback.
+"""Whether the agent lives and is connected, for whoever restarts programs: two answers by HTTP.
 
 Run by the assembly where a port was asked for. It listens for nothing else and tells nothing but these two.
 """
@@ -15,7 +15,7 @@ _PATIENCE: Final = 5.0
 
 
 @asynccontextmanager
-async def health(port: int, ready: Callable[[], bool]) -> AsyncIterator[int]:
+async def health(port: int, ready: Callable[[], bool], host: str = "127.0.0.1") -> AsyncIterator[int]:
     """Serve ``/healthz`` (always 200) and ``/readyz`` (200 while ``ready``, else 503); the port. OSError."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -26,7 +26,7 @@ async def health(port: int, ready: Callable[[], bool]) -> AsyncIterator[int]:
                 await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", port, limit=_LONGEST)
+    server = await asyncio.start_server(answer, host, port, limit=_LONGEST)
     async with server:
         yield server.sockets[0].getsockname()[1]
 

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -53,7 +54,9 @@ class Settings:
     alone_hours: float = 24.0
     """How long a conductor waits for an agent before it gives up."""
     health_port: int = 0
-    """Where /healthz and /readyz answer, on loopback; 0: nowhere."""
+    """Where /healthz and /readyz answer; 0: nowhere."""
+    health_host: str = "127.0.0.1"
+    """On which address; a kubelet asks that of the pod."""
     log_level: str = "info"
     env: Mapping[str, str] = field(default_factory=dict)
     """What steps have in their environment; made of INHERITED and pass_env, not set."""
@@ -142,6 +145,13 @@ def _path(value: object) -> Path:
     return Path(value).absolute()
 
 
+def _address(value: object) -> str:
+    try:
+        return str(ip_address(str(value)))
+    except ValueError:
+        raise ValueError(f"{value!r} is no IP address") from None
+
+
 def _names(value: object) -> tuple[str, ...]:
     names = value.split(",") if isinstance(value, str) else value
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -159,6 +169,7 @@ _READERS: Final[Mapping[str, Callable[[object], object]]] = {
     "on_stop": _one_of("leave", "end"),
     "alone_hours": _hours,
     "health_port": _between(0, 65535),
+    "health_host": _address,
     "log_level": _one_of("debug", "info", "warning", "error"),
 }
 

@@ -194,9 +194,11 @@ def _agent(install: Install) -> Object:
             {"name": "MUSTER_AGENT_EXECUTOR", "value": "kubernetes"},
             {"name": "MUSTER_AGENT_CLUSTER", "value": f"{_CONFIG}/cluster.toml"},
             {"name": "MUSTER_AGENT_HEALTH_PORT", "value": str(HEALTH_PORT)},
+            {"name": "MUSTER_AGENT_HEALTH_HOST", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
         ],
+        "ports": [{"name": "health", "containerPort": HEALTH_PORT, "protocol": "TCP"}],
         "resources": {"requests": {"cpu": install.cpu, "memory": install.memory}, "limits": {"memory": "512Mi"}},
-        "readinessProbe": _asking("readyz", periodSeconds=5, failureThreshold=3),
+        "readinessProbe": _asking("readyz", periodSeconds=2, failureThreshold=5),
         "livenessProbe": _asking("healthz", initialDelaySeconds=30, periodSeconds=30, failureThreshold=5),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {
@@ -213,14 +215,11 @@ def _agent(install: Install) -> Object:
 
 
 def _asking(path: str, **patience: int) -> Object:
-    """A probe that asks from inside: health is told on loopback alone."""
-    url = f"http://127.0.0.1:{HEALTH_PORT}/{path}"
-    command = ["/usr/local/bin/busybox", "wget", "-q", "-O", "/dev/null", "-T", "4", url]
-    return {"exec": {"command": command}, "timeoutSeconds": 5, **patience}
+    return {"httpGet": {"path": f"/{path}", "port": "health"}, "timeoutSeconds": 5, **patience}
 
 
 def _network(install: Install) -> tuple[Object, Object]:
-    """Nobody reaches the agent. Executions are reached by their agent, and by their own siblings."""
+    """Nobody reaches the agent (its kubelet always does). Executions are reached by their agent, and by their own siblings."""
     version, kind = "networking.k8s.io/v1", "NetworkPolicy"
     agent = {"podSelector": {"matchLabels": selected(install)}}
     siblings = {"podSelector": {"matchLabels": {"muster.dev/agent": install.name}}}

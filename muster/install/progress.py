@@ -10,6 +10,8 @@ Object = Mapping[str, Any]
 
 _HOPELESS = frozenset({"InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError"})
 """Reasons that do not heal by waiting."""
+_HARMLESS = frozenset({"MissingClusterDNS", "DNSConfigForming"})
+"""Warnings that hold nothing up."""
 _USUAL = frozenset({"ContainerCreating", "PodInitializing"})
 
 
@@ -52,7 +54,8 @@ def _held_up(pod: Object, events: Sequence[Object]) -> Iterator[Progress]:
         yield from _of_container(container)
     if status.get("phase") == "Pending":
         warned = _warnings(events, name)
-        yield Progress(False, f"pod {name} to start{warned and f': {warned}'}", bool(warned))
+        held = f"pod {name} does not start: {warned}" if warned else f"pod {name} to start"
+        yield Progress(False, held, bool(warned))
     if status.get("phase") == "Failed":
         words = status.get("message") or status.get("reason") or "it failed"
         yield Progress(False, f"pod {name} is no more: {words}", True)
@@ -81,7 +84,9 @@ def _warnings(events: Iterable[Object], pod: str) -> str:
     found = [
         event
         for event in events
-        if event.get("type") == "Warning" and (event.get("involvedObject") or {}).get("name") == pod
+        if event.get("type") == "Warning"
+        and event.get("reason") not in _HARMLESS
+        and (event.get("involvedObject") or {}).get("name") == pod
     ]
     found.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
     return f"{found[-1].get('reason')}: {found[-1].get('message')}" if found else ""
