@@ -41,6 +41,7 @@ class Settings:
     enrol_port: int = 7444
     web_host: str = "127.0.0.1"
     web_port: int = 7070
+    web_names: tuple[str, ...] = ()  # host names under which a proxy that speaks TLS passes people on to us
     advertise: str = ""  # the host under which agents find us; empty: grpc_host, or this machine's name
     names: tuple[str, ...] = ()  # further host names and addresses in our certificate
     objects: str = ""  # where artifacts and sealed journals lie: a folder or URL; empty: <state>/objects
@@ -119,9 +120,10 @@ def _read_file(path: Path, reading: Reading) -> None:
 
 def _conflicts(settings: Settings) -> list[str]:
     problems: list[str] = []
-    if not _is_loopback(settings.web_host):
+    if not _is_loopback(settings.web_host) and not settings.web_names:
         problems.append(
-            f"web_host must be a loopback address, not {settings.web_host!r}: the people's port is plain HTTP"
+            f"web_host must be a loopback address, not {settings.web_host!r}: the people's port is plain HTTP. Where "
+            "something before it speaks TLS, say under which host names (web_names)"
         )
     if settings.lease < 2 * settings.heartbeat:
         problems.append(f"lease ({settings.lease:g} s) must be at least twice the heartbeat ({settings.heartbeat:g} s)")
@@ -177,6 +179,7 @@ def _names(raw: object) -> tuple[str, ...]:
 
 _BY_NAME: Final[Mapping[str, tuple[Callable[[object], Any], str]]] = {
     "names": (_names, "a list of host names"),
+    "web_names": (_names, "a list of host names"),
     "log_level": (_level, "debug, info, warning or error"),
     "heartbeat": (_seconds, "seconds"),
     "lease": (_seconds, "seconds"),

@@ -1,7 +1,7 @@
 """The people's port: JSON with OpenAPI, server-sent events, the dashboard.
 
-Called by the assembly, which serves it on loopback alone. Every request but /healthz, the login and its assets needs
-the token.
+Called by the assembly, which serves it on loopback, or behind a proxy. Every request but /healthz, the login and its
+assets needs the token.
 """
 
 from __future__ import annotations

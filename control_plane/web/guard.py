@@ -79,7 +79,8 @@ class Guard:
         """Why the request goes no further, or None."""
         host = headers.get("host", "")
         if _name(host) not in self._hosts:
-            return Refusal(421, f"this control plane is not called {host[:80]!r}", "use http://127.0.0.1:PORT")
+            hint = "use http://127.0.0.1:PORT, or add the name to web_names"
+            return Refusal(421, f"this control plane is not called {host[:80]!r}", hint)
         if not headers.get("content-length", "0").isdecimal() or int(headers.get("content-length", "0")) > MAX_BODY:
             return _TOO_LARGE
         if scope["path"] in OPEN:
@@ -95,6 +96,8 @@ class Guard:
         """A browser's request that changes something must come from our own pages."""
         origin = headers.get("origin")
         if scope["method"] in SAFE or origin == f"{scope.get('scheme', 'http')}://{host}":
+            return None
+        if origin == f"https://{host}" and _name(host) not in LOOPBACK:  # a proxy before us speaks TLS
             return None
         if origin is None and headers.get("sec-fetch-site") in (None, "same-origin", "none"):
             return None

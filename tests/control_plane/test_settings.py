@@ -34,6 +34,11 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     assert "MUSTER_GRPC_PORT: grpc_port must be a port from 0 to 65535, not '70000'" in told
 
 
+def test_beyond_loopback_people_come_through_something_that_speaks_tls(tmp_path: Path) -> None:
+    settings = load(tmp_path, {"MUSTER_WEB_HOST": "0.0.0.0", "MUSTER_WEB_NAMES": "muster.example.com"}, {})
+    assert (settings.web_host, settings.web_names) == ("0.0.0.0", ("muster.example.com",))
+
+
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text("grpc_port: 1\n")
     with pytest.raises(BadSettings, match="is no TOML"):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
-from control_plane.web.guard import COOKIE, MAX_BODY
+from control_plane.web.guard import COOKIE, LOOPBACK, MAX_BODY, Guard
 from tests.control_plane.web.server import TOKEN, Played
 
 PATHS = ["/v1/runs", "/v1/agents", "/metrics", "/v1/openapi.json", "/v1/runs/x/watch", "/nowhere"]
@@ -38,6 +40,25 @@ async def test_another_host_name_is_refused(http: httpx.AsyncClient) -> None:
     answer = await http.get("/v1/runs", headers={"Host": "evil.example"})
     assert answer.status_code == 421
     assert (await http.get("/v1/runs", headers={"Host": "localhost:1234"})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("muster.example.com", "https://muster.example.com", 200),
+        ("muster.example.com", "https://evil.example.com", 403),
+        ("evil.example.com", "https://evil.example.com", 421),
+        ("127.0.0.1:7070", "https://127.0.0.1:7070", 403),  # nobody speaks TLS before loopback
+    ],
+)
+async def test_behind_a_proxy_our_pages_come_by_https(host: str, origin: str, status: int) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response()(scope, receive, send)
+
+    guard = Guard(app, TOKEN, (*LOOPBACK, "muster.example.com"))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(guard), base_url="http://127.0.0.1") as client:
+        sent = {"Host": host, "Origin": origin, "Cookie": f"{COOKIE}={TOKEN}"}
+        assert (await client.post("/v1/runs", headers=sent)).status_code == status
 
 
 @pytest.mark.parametrize(
