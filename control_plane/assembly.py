@@ -43,6 +43,7 @@ from control_plane.web import app as people
 from control_plane.web import enrolment as enrolment_port
 from control_plane.web import https
 from control_plane.web.calls import Services as PeopleServices
+from control_plane.web.guard import LOOPBACK
 
 
 class CannotStart(Exception):
@@ -105,15 +106,18 @@ async def _start(settings: Settings, version: str, stack: AsyncExitStack) -> Rea
     token = await asyncio.to_thread(_token, state / "token")
     queries = Queries(store, house.sessions)
     app = people.create(
-        _people(house, queries, artifacts, enrolment, store, journals, signals), token=token, version=version
+        _people(house, queries, artifacts, enrolment, store, journals, signals),
+        token=token,
+        version=version,
+        hosts=(*LOOPBACK, *settings.web_names),
     )
     agents = AgentServices(house.sessions, house.progress, artifacts, enrolment)
-    port = AgentsPort(
-        f"{_shown(settings.grpc_host)}:{grpc_port}", authority, Gate(enrolment, signals, clock), agents, version
-    )
+    gate = Gate(enrolment, signals, clock)
+    port = AgentsPort(f"{_shown(settings.grpc_host)}:{grpc_port}", authority, gate, agents, version)
 
     tasks = await stack.enter_async_context(_background())
     tasks.create_task(house.run())
+    tasks.create_task(gate.run())
     await house.ready.wait()
     for server, bound in (
         (WebServer(_enrolment_config(enrolment, authority)), enrol_socket),

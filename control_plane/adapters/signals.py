@@ -7,8 +7,10 @@ alone. Knows nothing of what the topics mean. Suite: tests/contracts/signals.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+Hear = Callable[[str], None]
 
 
 class LocalSubscription:
@@ -17,7 +19,7 @@ class LocalSubscription:
     def __init__(self) -> None:
         self._bell = asyncio.Event()
 
-    def ring(self) -> None:
+    def ring(self, _: str = "") -> None:
         """A topic was published."""
         self._bell.set()
 
@@ -38,28 +40,38 @@ class LocalSignals:
     """The Signals port within one process."""
 
     def __init__(self) -> None:
-        self._subscribers: dict[str, set[LocalSubscription]] = {}
+        self._hearers: dict[str, tuple[Hear, ...]] = {}
 
     def publish(self, *topics: str) -> None:
-        """Wake who subscribed to any of these. Never blocks, never fails."""
+        """Wake who subscribed to any of these, tell who listens. Never blocks, never fails."""
         for topic in topics:
-            for subscription in self._subscribers.get(topic, ()):
-                subscription.ring()
+            for hear in self._hearers.get(topic, ()):
+                hear(topic)
+            for hear in self._hearers.get(topic.partition("/")[0] + "/", ()):
+                hear(topic)
 
     @contextmanager
     def subscribe(self, *topics: str) -> Iterator[LocalSubscription]:
         """Hear these topics while the context is open."""
         subscription = LocalSubscription()
-        for topic in topics:
-            self._subscribers.setdefault(topic, set()).add(subscription)
-        try:
+        with self.listen(subscription.ring, *topics):
             yield subscription
+
+    @contextmanager
+    def listen(self, hear: Hear, *topics: str) -> Iterator[None]:
+        """Call ``hear`` with each of these topics that is published while the context is open."""
+        for topic in topics:
+            self._hearers[topic] = (*self._hearers.get(topic, ()), hear)
+        try:
+            yield
         finally:
             for topic in topics:
-                self._unsubscribe(topic, subscription)
+                self._leave(topic, hear)
 
-    def _unsubscribe(self, topic: str, subscription: LocalSubscription) -> None:
-        subscribers = self._subscribers.get(topic, set())
-        subscribers.discard(subscription)
-        if not subscribers:
-            self._subscribers.pop(topic, None)
+    def _leave(self, topic: str, hear: Hear) -> None:
+        rest = list(self._hearers[topic])
+        rest.remove(hear)
+        if rest:
+            self._hearers[topic] = tuple(rest)
+        else:
+            del self._hearers[topic]

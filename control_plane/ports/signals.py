@@ -5,6 +5,7 @@ may delay, so every waiter re-checks after a bounded time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -31,4 +32,11 @@ class Signals(Protocol):
 
     def subscribe(self, *topics: str) -> AbstractContextManager[Subscription]:
         """Hear these topics while the context is open."""
+        ...
+
+    def listen(self, hear: Callable[[str], None], *topics: str) -> AbstractContextManager[None]:
+        """Call ``hear`` with each of these topics that is published while the context is open: once for each signal,
+        in the publisher's turn, so it must neither wait nor fail. For who follows very many: a topic that ends with
+        ``/`` means all below it.
+        """
         ...

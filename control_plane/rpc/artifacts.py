@@ -8,7 +8,6 @@ from control_plane.rpc.answers import answered
 from control_plane.rpc.gate import Context, Gate
 from control_plane.rpc.peers import Peer
 from control_plane.rpc.services import Artifacts
-from control_plane.rpc.together import until_first
 from protos.codec import session as codec
 from protos.codec.checks import WireError
 from protos.muster.v1 import control_pb2 as wire
@@ -32,9 +31,9 @@ class ArtifactsHandler(control_pb2_grpc.ArtifactsServicer):
 
     async def Upload(self, request_iterator: object, context: Context) -> wire.UploadPosition:  # noqa: N802
         """Take chunks until the agent ends its side; the answer says how far the upload is."""
-        async with answered(context), self._gate.admitted(context) as admitted:
+        async with answered(context), self._gate.admitted(context) as peer:
             arrived: list[FilePosition] = []
-            await until_first(self._take(context, admitted.peer, arrived), admitted.thrown_out())
+            await self._take(context, peer, arrived)
             if not arrived:
                 raise WireError("the stream ended before the first chunk")
         return codec.encode_position(arrived[-1])
@@ -50,8 +49,8 @@ class ArtifactsHandler(control_pb2_grpc.ArtifactsServicer):
 
     async def Download(self, request: wire.DownloadRequest, context: Context) -> None:  # type: ignore[override]  # noqa: N802
         """Give the bytes from the offset on."""
-        async with answered(context), self._gate.admitted(context) as admitted:
-            await until_first(self._give(request, context, admitted.peer), admitted.thrown_out())
+        async with answered(context), self._gate.admitted(context) as peer:
+            await self._give(request, context, peer)
 
     async def _give(self, request: wire.DownloadRequest, context: Context, peer: Peer) -> None:
         attempt, digest, offset = codec.decode_download(request)

@@ -32,12 +32,12 @@ class JournalsHandler(control_pb2_grpc.JournalsServicer):
 
     async def Stream(self, request_iterator: object, context: Context) -> None:  # type: ignore[override]  # noqa: N802
         """Ends with OK when the agent ended its side and all it sent is durable and acknowledged."""
-        async with answered(context), self._gate.admitted(context) as admitted:
-            opened = await self._progress.open(admitted.peer.name, await _attempt(context))
+        async with answered(context), self._gate.admitted(context) as peer:
+            opened = await self._progress.open(peer.name, await _attempt(context))
             try:
                 down = _Down(context)
                 await down.say(opened.acknowledged)
-                await until_first(_ingest(context, opened, down), _direct(opened, down), admitted.thrown_out())
+                await until_first(_ingest(context, opened, down), _direct(opened, down))
             finally:
                 await opened.close()
 

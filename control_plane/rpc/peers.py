@@ -42,7 +42,7 @@ class Peer:
             )
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def peer_of(certificate_pem: bytes) -> Peer:
     """The agent whose certificate this is. Stranger."""
     try:

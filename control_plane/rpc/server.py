@@ -33,6 +33,7 @@ OPTIONS: Final = (
     ("grpc.max_concurrent_streams", 2000),  # of one connection
     ("grpc.server.max_pending_requests", MAX_CALLS),  # beyond 1000 gRPC drops calls by chance, honest ones too
     ("grpc.server.max_pending_requests_hard_limit", 2 * MAX_CALLS),
+    ("grpc.tsi.max_frame_size", 1024),  # of what we send, which is little: else each connection keeps 16 KiB for it
     ("grpc.max_metadata_size", 8 * 1024),
     ("grpc.absolute_max_metadata_size", 16 * 1024),
     ("grpc.server_handshake_timeout_ms", 10_000),

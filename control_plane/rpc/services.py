@@ -6,7 +6,7 @@ control_plane.rpc.answers says which.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 from control_plane.services.enrolment import Grant
@@ -35,8 +35,13 @@ class OpenSession(Protocol):
 
     async def heard(self, message: AgentSays) -> None: ...
 
-    def outgoing(self) -> AsyncIterator[ControlSays]:
-        """Fenced when a newer session replaced it, Refused when the agent was revoked."""
+    def attend(self, bell: Callable[[], None]) -> None:
+        """Ring ``bell`` whenever there is something for ``next``, from now on."""
+        ...
+
+    def next(self) -> ControlSays | None:
+        """None where there is nothing to say now; Fenced when a newer session replaced it, Refused when the agent was
+        revoked."""
         ...
 
     async def close(self) -> None: ...

@@ -4,7 +4,8 @@ over, all are."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 
 
 class _Over(Exception):
@@ -13,10 +14,24 @@ class _Over(Exception):
 
 async def until_first(*works: Awaitable[None]) -> None:
     """Run all. When one returns the others are cancelled; what one raised is raised, bare and without its group."""
+    async with _bare(), asyncio.TaskGroup() as tasks:
+        for work in works:
+            tasks.create_task(_then_over(work))
+
+
+@asynccontextmanager
+async def besides() -> AsyncIterator[asyncio.TaskGroup]:
+    """Works beside the context's own: they are cancelled when it ends; where one fails, it is cancelled, and the
+    error raised, bare and without its group."""
+    async with _bare(), asyncio.TaskGroup() as tasks:
+        yield tasks
+        raise _Over
+
+
+@asynccontextmanager
+async def _bare() -> AsyncIterator[None]:
     try:
-        async with asyncio.TaskGroup() as tasks:
-            for work in works:
-                tasks.create_task(_then_over(work))
+        yield
     except* _Over:
         pass
     except* Exception as group:  # noqa: BLE001 (raised again)

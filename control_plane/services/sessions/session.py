@@ -6,9 +6,8 @@ bounds that.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,7 +27,14 @@ class Opening:
 
 
 class OpenSession:
-    """The session. Over when ``outgoing`` ends or raises."""
+    """The session. Over when ``next`` raises.
+
+    A thousand idle ones are held at once, so it keeps no task and no event of its own.
+    """
+
+    __slots__ = (
+        "_bell", "_end", "_hear", "_leave", "_unsaid", "_welcome", "agent", "draining", "hello", "withdrawn",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -46,10 +52,9 @@ class OpenSession:
         self._hear = hear
         self._leave = leave
         self._welcome: Welcome | None = None
-        self._unsaid: deque[ControlSays] = deque()
-        self._bell = asyncio.Event()
+        self._unsaid: deque[ControlSays] | None = None  # made when something is to be said
+        self._bell: Callable[[], None] | None = None
         self._end: Exception | None = None
-        self.over = asyncio.Event()
 
     @property
     def welcome(self) -> Welcome:
@@ -60,8 +65,8 @@ class OpenSession:
     def begin(self, opening: Opening) -> None:
         """It is open. What was said meanwhile follows the offers; taking something twice is harmless."""
         self._welcome = opening.welcome
-        self._unsaid.extendleft(reversed(opening.offers))
-        self._bell.set()
+        self._unsaid = deque((*opening.offers, *(self._unsaid or ()))) or None
+        self._ring()
 
     async def heard(self, message: AgentSays) -> None:
         """The agent said this. Raises what ended the session, where it has ended; Unavailable where it cannot be
@@ -69,15 +74,20 @@ class OpenSession:
         self._check()
         await self._hear(self, message)
 
-    async def outgoing(self) -> AsyncIterator[ControlSays]:
-        """What to say, in order, without an end. Raises Fenced where a newer session of this agent began, Refused
-        where it was revoked, LinkDown where it was silent for too long. One reader."""
-        while True:
-            while self._unsaid:
-                yield self._unsaid.popleft()
-            self._check()
-            await self._bell.wait()
-            self._bell.clear()
+    def attend(self, bell: Callable[[], None]) -> None:
+        """From now on ring ``bell`` when there is something for ``next``; also at once, where there is already."""
+        self._bell = bell
+        if self._unsaid or self._end is not None:
+            bell()
+
+    def next(self) -> ControlSays | None:
+        """What to say next; None where there is nothing now. Raises Fenced where a newer session of this agent began,
+        Refused where it was revoked, LinkDown where it was silent for too long. One reader."""
+        if self._unsaid:
+            return self._unsaid.popleft()
+        self._unsaid = None
+        self._check()
+        return None
 
     async def close(self) -> None:
         """The stream is over."""
@@ -86,19 +96,26 @@ class OpenSession:
 
     def say(self, message: ControlSays) -> None:
         """Say it as soon as the stream takes it."""
+        if self._end is not None:
+            return
+        if self._unsaid is None:
+            self._unsaid = deque()
         if len(self._unsaid) >= MOST_UNSAID:
             self.end(LinkDown(f"{self.agent} takes no messages"))
             return
         self._unsaid.append(message)
-        self._bell.set()
+        self._ring()
 
     def end(self, error: Exception) -> None:
         """The session is over, for this reason. The first one counts."""
         if self._end is None:
             self._end = error
-            self._unsaid.clear()
-            self.over.set()
-            self._bell.set()
+            self._unsaid = None
+            self._ring()
+
+    def _ring(self) -> None:
+        if self._bell is not None:
+            self._bell()
 
     def _check(self) -> None:
         if self._end is not None:

@@ -96,16 +96,39 @@ class Sessions:
         self._version = version
         self._open: dict[AgentName, OpenSession] = {}
         self._rows: dict[AgentName, AgentRow] = {}
-        self._tasks: asyncio.TaskGroup | None = None
+        self._changed: set[AgentName] = set()  # their grants are to be looked at
+        self._bell = asyncio.Event()
 
     async def run(self) -> None:
-        """Watch over open sessions until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
-            try:
-                await asyncio.Event().wait()
-            finally:
-                self._tasks = None
+        """Follow the grants of agents whose sessions are open, until cancelled."""
+        with self._signals.listen(self._note, "agent/"):
+            while True:
+                await self._bell.wait()
+                self._bell.clear()
+                try:
+                    await self._look()
+                except Unavailable as unavailable:
+                    await self._clock.sleep(unavailable.retry_after)
+                    self._bell.set()
+
+    def _note(self, topic: str) -> None:
+        name = AgentName(topic.removeprefix("agent/"))
+        if name in self._open:
+            self._changed.add(name)
+            self._bell.set()
+
+    async def _look(self) -> None:
+        """What the agents that changed are granted now. One whose session is still being opened has its turn then."""
+        names = tuple(self._changed & self._rows.keys())
+        self._changed.intersection_update(self._open.keys() - self._rows.keys())
+        try:
+            rows = await self._store.read(lambda unit: [unit.fleet.get(name) for name in names])
+        except Unavailable:
+            self._changed.update(names)
+            raise
+        for name, row in zip(names, rows, strict=True):
+            if (session := self._open.get(name)) is not None:
+                self._granted(session, row)
 
     def connected(self) -> frozenset[AgentName]:
         """Who has an open session."""
@@ -137,8 +160,8 @@ class Sessions:
         self._leases.connected(agent, hello.held, self._clock.monotonic())
         self._supervisor.reschedule()
         self._granted(session, row)
-        if self._tasks is not None:
-            self._tasks.create_task(self._watch(session))
+        if agent in self._changed:
+            self._bell.set()
         return session
 
     def cut(self, agent: AgentName) -> None:
@@ -149,7 +172,6 @@ class Sessions:
             session.end(LinkDown(f"{agent} was silent for longer than {self._terms.lease:g} s"))
 
     def _left(self, session: OpenSession) -> None:
-        self._signals.publish(f"agent/{session.agent}")  # who watches this session sees that it is over
         if self._open.get(session.agent) is not session:
             return
         del self._open[session.agent]
@@ -158,18 +180,6 @@ class Sessions:
         self._supervisor.reschedule()
         if row is not None:
             self._watcher.agent_changed(row, None)
-
-    async def _watch(self, session: OpenSession) -> None:
-        """Follow the agent's grants while its session is open."""
-        with self._signals.subscribe(f"agent/{session.agent}") as changed:
-            while not session.over.is_set():
-                await changed.wait()
-                try:
-                    row = await self._store.read(lambda unit: unit.fleet.get(session.agent))
-                except Unavailable:
-                    continue
-                if self._open.get(session.agent) is session:
-                    self._granted(session, row)
 
     def _granted(self, session: OpenSession, row: AgentRow | None) -> None:
         agent = session.agent

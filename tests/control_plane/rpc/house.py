@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -38,6 +39,16 @@ ATTEMPT = Attempt(ExecutionId("e1"), 1)
 HELLO = Hello("0.1.0", "process", 4)
 
 
+class ToSay(deque["ControlSays | Exception"]):
+    """What a session is to say."""
+
+    bell: Callable[[], None] = staticmethod(lambda: None)
+
+    async def put(self, said: ControlSays | Exception) -> None:
+        self.append(said)
+        self.bell()
+
+
 class ScriptedSession:
     """One session: what was heard, what is to be said (an exception is raised)."""
 
@@ -46,18 +57,21 @@ class ScriptedSession:
         self.hello = hello
         self.welcome = Welcome(number, 1000, 5000, labels={"environment": "dev"})
         self.heard_: asyncio.Queue[AgentSays] = asyncio.Queue()
-        self.to_say: asyncio.Queue[ControlSays | Exception] = asyncio.Queue()
+        self.to_say = ToSay()
         self.closed = asyncio.Event()
 
     async def heard(self, message: AgentSays) -> None:
         await self.heard_.put(message)
 
-    async def outgoing(self) -> AsyncIterator[ControlSays]:
-        while True:
-            said = await self.to_say.get()
-            if isinstance(said, Exception):
-                raise said
-            yield said
+    def attend(self, bell: Callable[[], None]) -> None:
+        self.to_say.bell = bell
+        bell()
+
+    def next(self) -> ControlSays | None:
+        said = self.to_say.popleft() if self.to_say else None
+        if isinstance(said, Exception):
+            raise said
+        return said
 
     async def close(self) -> None:
         self.closed.set()
@@ -187,6 +201,8 @@ class House:
     artifacts: ScriptedArtifacts = field(default_factory=ScriptedArtifacts)
     port: int = 0
     server: AgentsPort | None = None
+    tasks: asyncio.TaskGroup | None = None
+    guard: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
         self.authority = X509Authority(self.folder / "ca", ["localhost", "127.0.0.1"], self.clock, self.lives)
@@ -201,6 +217,8 @@ class House:
         services = Services(self.sessions, self.progress, self.artifacts, self.enrolment)
         self.server = AgentsPort(f"localhost:{self.port}", self.authority, gate, services, "9.9.9")
         self.port = await self.server.start()
+        assert self.tasks is not None
+        self.guard = self.tasks.create_task(gate.run())
 
     @asynccontextmanager
     async def door(self) -> AsyncIterator[None]:
@@ -232,7 +250,9 @@ class House:
     async def stop(self) -> None:
         if self.server is not None:
             await self.server.stop(0)
-        self.server = None
+        if self.guard is not None:
+            self.guard.cancel()
+        self.server = self.guard = None
 
     @property
     def address(self) -> str:
@@ -276,9 +296,10 @@ class House:
 @asynccontextmanager
 async def house(folder: Path, lives: Lives | None = None) -> AsyncIterator[House]:
     built = House(folder, lives or Lives())
-    await built.start()
-    try:
-        yield built
-    finally:
-        await built.stop()
-        built.doorstep.close()
+    async with asyncio.TaskGroup() as built.tasks:
+        await built.start()
+        try:
+            yield built
+        finally:
+            await built.stop()
+            built.doorstep.close()

@@ -7,7 +7,7 @@ import pytest
 from control_plane.ports.records import AgentState
 from tests.control_plane.services.world import plan, world
 from workflow.identifiers import AgentName, Attempt, ExecutionId
-from workflow.session import LANGUAGE, PROTOCOL, Drain, Hello, LinkDown, Refused
+from workflow.session import LANGUAGE, OLDEST_PROTOCOL, PROTOCOL, Drain, Hello, LinkDown, Refused
 
 
 async def test_unknown_invited_and_revoked_agents_are_refused() -> None:
@@ -25,8 +25,10 @@ async def test_unknown_invited_and_revoked_agents_are_refused() -> None:
 async def test_versions_that_do_not_fit_are_refused_with_both() -> None:
     async with world().running() as w:
         dev = await w.enlist("dev")
-        old = Hello("0.0.1", "process", 1, protocol=PROTOCOL - 1, oldest_protocol=PROTOCOL - 1)
-        with pytest.raises(Refused, match=rf"0\.0\.1.*speaks protocol {PROTOCOL - 1}.*\(test\) speaks {PROTOCOL}"):
+        older = OLDEST_PROTOCOL - 1
+        old = Hello("0.0.1", "process", 1, protocol=older, oldest_protocol=older)
+        words = rf"0\.0\.1.*speaks protocol {older}.*\(test\) speaks {OLDEST_PROTOCOL} to {PROTOCOL}"
+        with pytest.raises(Refused, match=words):
             await w.house.sessions.open(dev.name, old)
         behind = Hello("0.0.1", "process", 1, language=LANGUAGE - 1)
         with pytest.raises(Refused, match="upgrade the agent"):
@@ -107,4 +109,4 @@ async def test_sessions_that_are_over_leave_nothing_behind() -> None:
             await clone.close()
         await dev.connect()
         await w.settle()
-        assert len(w.signals._subscribers["agent/dev"]) == 1
+        assert len(w.signals._hearers["agent/"]) == 1

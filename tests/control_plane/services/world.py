@@ -102,12 +102,12 @@ class Agent:
         self.name = AgentName(name)
         self.limit = limit
         self.session: OpenSession | None = None
-        self._out: AsyncIterator[ControlSays] | None = None
+        self._bell = asyncio.Event()
 
     async def connect(self, *held: Attempt) -> OpenSession:
         """Say Hello."""
         self.session = await self.world.house.sessions.open(self.name, Hello("0.1", "process", self.limit, tuple(held)))
-        self._out = self.session.outgoing()
+        self.session.attend(self._bell.set)
         return self.session
 
     async def leave(self) -> None:
@@ -126,10 +126,14 @@ class Agent:
 
     async def heard(self) -> ControlSays:
         """What the control plane says next (answers to heartbeats left out)."""
-        assert self._out is not None
-        while isinstance(message := await anext(self._out), LeaseRenewed):
-            pass
-        return message
+        assert self.session is not None
+        while True:
+            message = self.session.next()
+            if message is None:
+                await self._bell.wait()
+                self._bell.clear()
+            elif not isinstance(message, LeaseRenewed):
+                return message
 
     async def assigned(self, *, accept: bool = True) -> Conduct:
         """The next assignment, accepted."""
