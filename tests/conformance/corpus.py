@@ -4,8 +4,9 @@ Reads an index (a row a document: class, kind, name, templates, file beside it),
 row's class asks, prints a line for each row that disagrees, and ``agree N of M`` last. Exit code 1 when one disagrees.
 A crash is a disagreement like any other.
 
-``invalid`` must be refused; ``plan`` must parse, resolve and plan; ``run`` too, and what processes can serve is run
-through a whole system (tests.conformance.corpus_runs). Rows that need a container are listed as waiting for the
+``invalid`` must be refused; ``plan`` must parse, resolve and plan, and its suites are run as trees whose leaves are
+stubs (tests.conformance.corpus_trees); ``run`` too, and what processes can serve is run through a whole
+system (tests.conformance.corpus_runs). Rows that need a container are listed as waiting for the
 Kubernetes executor and count neither as agreeing nor as disagreeing. ``--plan-only`` runs nothing.
 """
 
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.conformance.corpus_runs import Need, need, run_all
+from tests.conformance.corpus_trees import is_suite, run_trees
 from tests.conformance.rows import Row, parsed, rows_of
 from workflow.forecast import forecast
 from workflow.model import Parsed, Workflow, WorkflowTemplate
@@ -108,9 +110,9 @@ def main(arguments: Sequence[str]) -> int:
     found = {row: judged(row, world) for row in rows}
     waiting = [row for row in rows if row.group == "run" and need(row) is Need.CONTAINERS and not found[row]]
     if PLAN_ONLY not in arguments:
-        found |= _ran(
-            [row for row in rows if row.group == "run" and need(row) is Need.PROCESSES and not found[row]], rows
-        )
+        sound_ones = [row for row in rows if not found[row]]
+        found |= _ran([row for row in sound_ones if row.group == "run" and need(row) is Need.PROCESSES], rows)
+        found |= _trees([row for row in sound_ones if is_suite(row)], rows)
     for row in waiting:
         sys.stdout.write(f"{_place(row)}: waits for the Kubernetes executor: {row.tier}\n")
         del found[row]
@@ -126,6 +128,11 @@ def _ran(rows: Sequence[Row], documents: Sequence[Row]) -> dict[Row, str]:
     """What disagrees once they were run."""
     templates = [row for row in documents if row.kind == "TestWorkflowTemplate" and row.group != "invalid"]
     return asyncio.run(run_all(rows, templates)) if rows else {}
+
+
+def _trees(rows: Sequence[Row], documents: Sequence[Row]) -> dict[Row, str]:
+    """What disagrees once the suites were run as trees."""
+    return asyncio.run(run_trees(rows, documents)) if rows else {}
 
 
 def _place(row: Row) -> str:

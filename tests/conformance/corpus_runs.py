@@ -17,6 +17,8 @@ from muster.client import ClientError, Muster
 from muster.local import LocalState, LocalSystem
 from muster.local.system import LocalAgent
 from tests.conformance.rows import Row, parsed
+from workflow.model import Node, TargetSpec
+from workflow.model.shape import each_node
 from workflow.problems import InvalidDocument
 from workflow.views import NewRun, RunEnded, RunView
 
@@ -44,7 +46,7 @@ def need(row: Row) -> Need:
 async def run_all(rows: Sequence[Row], documents: Sequence[Row]) -> dict[Row, str]:
     """What disagrees about each row, in words, empty where nothing does. ``documents`` are what the catalog holds."""
     with tempfile.TemporaryDirectory(prefix="muster-corpus-") as folder:
-        system = await LocalSystem.start(LocalState(Path(folder)), _agents(rows))
+        system = await LocalSystem.start(LocalState(Path(folder)), fleet(rows))
         try:
             async with Muster(system.endpoint.url, system.endpoint.token) as client:
                 await _apply(client, [*documents, *rows])
@@ -55,19 +57,26 @@ async def run_all(rows: Sequence[Row], documents: Sequence[Row]) -> dict[Row, st
     return dict(zip(rows, found, strict=True))
 
 
-def _agents(rows: Sequence[Row]) -> tuple[LocalAgent, ...]:
+def fleet(rows: Sequence[Row]) -> tuple[LocalAgent, ...]:
     """Three environments, and every agent that a document names."""
-    named = {name for row in rows for name in _named(row)}
+    named = sorted({name for row in rows for name in _named(row)})
     here = [LocalAgent(f"{name}-runner", {"environment": name}) for name in ("dev", "staging", "prod")]
-    return (*here, *(LocalAgent(name) for name in sorted(named)))
+    return (*here, *(LocalAgent(name) for name in named))
 
 
-def _named(row: Row) -> tuple[str, ...]:
-    for workflow in parsed(row).workflows:
-        execution = workflow.spec.execution
-        if execution is not None and execution.target is not None:
-            return execution.target.to_target().match.get("name", ())
-    return ()
+def _named(row: Row) -> set[str]:
+    found: set[str] = set()
+
+    def look(node: Node) -> None:
+        if isinstance(node, TargetSpec):
+            found.update(node.to_target().match.get("name", ()))
+
+    try:
+        for workflow in parsed(row).workflows:
+            each_node(workflow, look)
+    except InvalidDocument:
+        pass  # another judge says so
+    return found
 
 
 async def _apply(client: Muster, rows: Sequence[Row]) -> None:
@@ -82,7 +91,7 @@ async def _judged(client: Muster, row: Row, gate: asyncio.Semaphore) -> str:
     async with gate:
         try:
             async with asyncio.timeout(WITHIN):
-                run = await _ended(client, await client.submit(NewRun(workflow=row.name)))
+                run = await ended(client, await client.submit(NewRun(workflow=row.name)))
         except TimeoutError:
             return f"was not over within {WITHIN:.0f} s"
         except ClientError as error:
@@ -94,7 +103,8 @@ async def _judged(client: Muster, row: Row, gate: asyncio.Semaphore) -> str:
         return f"ended as {run.verdict}, not {wanted}: {told}"
 
 
-async def _ended(client: Muster, run: RunView) -> RunView:
+async def ended(client: Muster, run: RunView) -> RunView:
+    """The run once it is over."""
     async with aclosing(client.watch(run.id)) as events:
         async for event in events:
             if isinstance(event, RunEnded):
