@@ -10,6 +10,7 @@ from workflow.expressions.dates import date_function, format_date
 from workflow.expressions.errors import ExpressionError
 from workflow.expressions.evaluation import Unresolved
 from workflow.expressions.functions.paths import path_functions
+from workflow.expressions.limits import one_purse
 from workflow.expressions.program import (
     Expr,
     Resolved,
@@ -45,6 +46,7 @@ __all__ = [
     "evaluate",
     "format_date",
     "names",
+    "one_purse",
     "parse",
     "parse_template",
     "path_functions",

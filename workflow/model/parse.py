@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from workflow.expressions import one_purse
 from workflow.problems import InvalidDocument, Problem, errors, in_order
 from workflow.source import Data, Document, Place, read
 
@@ -52,6 +53,7 @@ def parse_documents(text: str | bytes, file: str) -> Parsed:
     return parsed
 
 
+@one_purse()
 def examine_documents(text: str | bytes, file: str) -> Parsed:
     """The documents of a file that are right, and every problem of the others. Never raises for what the text says."""
     documents, read_problems = read(text, file)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from workflow.expressions import one_purse
 from workflow.model import Spec, Workflow
 from workflow.plan.bind import bind
 from workflow.plan.containers import BASE, merged
@@ -23,6 +24,7 @@ from workflow.problems import InvalidDocument, in_order
 _NOTHING: Mapping[str, Json] = MappingProxyType({})
 
 
+@one_purse()
 def build(workflow: Workflow, *, facts: Mapping[str, Json] = _NOTHING) -> Plan:
     """The plan of ``workflow``, which was resolved before. ``facts`` are names that are known now (``execution``,
     ...), filled in where texts use them. Raises ``InvalidDocument`` with every problem: durations that are none,

@@ -23,6 +23,7 @@ from workflow.expressions import (
     Value,
     calls,
     evaluate,
+    one_purse,
     parse_template,
     render,
     scope,
@@ -43,6 +44,7 @@ class BadSpread(ValueError):
     """The children cannot be counted out. The message is for the workflow's author."""
 
 
+@one_purse()
 def expand(
     operation: Execute | Parallel | StartServices,
     names: Mapping[str, Json],

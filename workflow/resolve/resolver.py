@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Final
 
-from workflow.expressions import ExpressionError, Scope, scope
+from workflow.expressions import ExpressionError, Scope, one_purse, scope
 from workflow.model import Node, Parallel, Spec, TemplateRef, Workflow, WorkflowTemplate, check_complete
 from workflow.model.shape import each_node
 from workflow.problems import InvalidDocument, Position, Problem, errors, in_order
@@ -63,6 +63,7 @@ def resolve(
     return resolve_with_secrets(workflow, templates, config, execution=execution).workflow
 
 
+@one_purse()
 def resolve_with_secrets(
     workflow: Workflow,
     templates: Mapping[str, WorkflowTemplate],

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 
 import pytest
 
-from workflow.expressions import ExpressionError, evaluate, parse, render, scope
+from workflow.expressions import ExpressionError, evaluate, one_purse, parse, render, scope
+from workflow.model import parse_documents
+from workflow.problems import InvalidDocument
 
 BIG = "x" * 1_000_000
 KNOWN = scope(
@@ -144,3 +147,26 @@ def _depth() -> int:
 def test_a_large_constant_is_not_kept_with_the_program() -> None:
     assert parse("range(90000)").light is False
     assert evaluate("len(range(90000))", scope({})).value == 90_000
+
+
+def test_many_expressions_share_one_purse() -> None:
+    with one_purse(50_000):
+        assert evaluate("1+1", KNOWN).string == "2"
+        with pytest.raises(ExpressionError, match="together"):
+            for number in range(50):
+                evaluate(f"len(map(l,'{number}'))", KNOWN)
+        with one_purse(), pytest.raises(ExpressionError, match="together"):  # the outer purse counts, and it is empty
+            evaluate("'a'+'b'+e", KNOWN)
+    assert evaluate("'a'+'b'+e", KNOWN).static
+
+
+def test_a_document_of_dear_expressions_is_refused_soon() -> None:
+    dear = '{{ jq(range(50000),". as $x|[.[]|select($x==$x)]|length+%d") }}'
+    steps = [{"shell": "echo " + dear % number} for number in range(1000)]
+    document = {"apiVersion": "testworkflows.testkube.io/v1", "kind": "TestWorkflow", "metadata": {"name": "dear"}}
+    text = json.dumps({**document, "spec": {"steps": steps}})
+    began = time.process_time()
+    with pytest.raises(InvalidDocument) as caught:
+        parse_documents(text, "dear.yaml")
+    assert time.process_time() - began < 60, "about 4 s; each alone would make it a quarter of an hour"
+    assert "together" in str(caught.value)
