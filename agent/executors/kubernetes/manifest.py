@@ -17,13 +17,14 @@ from agent.conductor.entrusted import ENTRUSTED, packed
 from agent.conductor.pod.script import GATE
 from agent.conductor.pod.terms import BUNDLE, CA, CERTIFICATE, TERMS, PodTerms
 from agent.conductor.wanted import wanted
-from agent.executors.kubernetes import mounts, naming, resources, security, tools, values
+from agent.executors.kubernetes import mounts, naming, security, tools, values
 from agent.executors.kubernetes.keys import Pair
-from agent.executors.kubernetes.resources import BadQuantity
 from agent.executors.kubernetes.settings import Settings, Tools
-from agent.executors.kubernetes.sharing import StepContainer, TooManyContainers, step_containers
 from workflow.identifiers import SECOND, Attempt
 from workflow.plan.nodes import PROBE, Json, Plan, Run, leaves
+from workflow.pods import resources
+from workflow.pods.resources import BadQuantity
+from workflow.pods.sharing import StepContainer, TooManyContainers, step_containers
 
 CONDUCTOR = "conductor"
 AGENT_KEY = "agent.pem"

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from posixpath import join, normpath
 
-from agent.executors.kubernetes.sharing import Spec
 from workflow.plan.nodes import Clone, FetchTarball, File, Json, Plan, WriteFiles, leaves
+from workflow.pods.sharing import Spec
 
 SHARED: Mapping[str, str] = {"/data": "muster-data", "/testkube": "muster-testkube", "/tmp": "muster-tmp"}  # noqa: S108
 """Path -> volume of what every container has."""

@@ -10,8 +10,8 @@ from typing import Any
 from agent.executors.kubernetes.manifest import Manifests
 from agent.executors.kubernetes.naming import PREFIX
 from agent.executors.kubernetes.policy import Policy, fits
-from agent.executors.kubernetes.resources import BadQuantity, quantity
 from workflow.plan.nodes import Json, Plan, Run, leaves
+from workflow.pods.resources import BadQuantity, quantity
 
 _PROJECTED = frozenset({"configMap", "downwardAPI", "clusterTrustBundle"})
 """What may be projected: neither secrets nor tokens nor certificates, for whatever audience."""

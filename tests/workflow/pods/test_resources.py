@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from agent.executors.kubernetes.resources import BadQuantity, quantity
+from workflow.pods.resources import BadQuantity, quantity
 
 
 @pytest.mark.parametrize(
