@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from typing import Any
-from workflow.pods.resources import BadQuantity, quantity
 
+from workflow.pods.resources import BadQuantity, quantity
 
 
 class BadPolicy(ValueError):
