@@ -101,6 +101,8 @@ class Gate:
         task = asyncio.current_task()
         assert task is not None
         stream = Admitted(self._peer(context), task)
+        if not self._streams:
+            self._bell.set()  # from now on there is something to look at
         streams = self._streams.setdefault(stream.peer.name, set())
         streams.add(stream)
         try:

@@ -67,3 +67,21 @@ async def test_a_waiter_that_is_cancelled_loses_no_signal(signals: Signals) -> N
             waiter.cancel()
             signals.publish("queue")
         assert await subscription.wait(0) is True
+
+
+async def test_who_listens_is_told_each_topic_at_once(signals: Signals) -> None:
+    heard: list[str] = []
+    with signals.listen(heard.append, "run/1", "queue"):
+        signals.publish("run/1", "run/2")
+        signals.publish("run/1")
+        assert heard == ["run/1", "run/1"]
+    signals.publish("run/1")
+    assert heard == ["run/1", "run/1"]
+
+
+async def test_a_listener_hears_all_below_a_topic(signals: Signals) -> None:
+    heard: list[str] = []
+    with signals.listen(heard.append, "agent/"), signals.subscribe("agent/a") as one:
+        signals.publish("agent/a", "agents", "agent/b/c", "queue")
+        assert heard == ["agent/a", "agent/b/c"]
+        assert await one.wait(0) is True

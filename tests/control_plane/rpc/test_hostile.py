@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from agent.link.endings import Ending
+from control_plane.rpc import gate
 from control_plane.rpc.server import PortTaken
 from protos.codec import session as codec
 from protos.muster.v1 import control_pb2 as wire
@@ -221,6 +222,21 @@ async def test_revoking_cuts_every_stream_at_once(control: House) -> None:
         with pytest.raises(Refused):
             async with again.session(HELLO):
                 pass
+
+
+async def test_a_revocation_whose_signal_was_lost_cuts_the_stream_later(
+    control: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "TICK", 0.01)
+    monkeypatch.setattr(gate, "LOOK_AGAIN", 0.05)
+    async with control.link() as link, link.session(HELLO) as session:
+        there = await control.sessions.opened.get()
+        monkeypatch.setattr(control.signals, "publish", lambda *_: None)
+        await control.enrolment.revoke(NAME)
+        with pytest.raises(Refused, match="revoked or replaced"):
+            async for _ in session.received():
+                pass
+        await there.closed.wait()
 
 
 async def test_a_revoked_agent_stays_out_after_a_restart(control: House) -> None:
