@@ -14,8 +14,8 @@ from enum import StrEnum
 from workflow.identifiers import Attempt, Instant, StepRef
 from workflow.plan.nodes import Json
 
-PROTOCOL = 1
-"""The newest version of the wire that this program speaks."""
+PROTOCOL = 2
+"""The newest version of the wire that this program speaks. 2: agents may say Noticed."""
 OLDEST_PROTOCOL = 1
 """And the oldest."""
 LANGUAGE = 1
@@ -23,6 +23,12 @@ LANGUAGE = 1
 
 MAX_MESSAGE = 1024 * 1024
 """Bytes of any message at the most."""
+MOST_NOTES = 20
+"""Notes on an attempt at the most."""
+MAX_NOTE = 400
+"""Characters of one of them at the most."""
+NOTICED = 2
+"""The first version of the wire in which an agent may say Noticed."""
 MAX_AHEAD = 4 * 1024 * 1024
 """Bytes of journal under way and not acknowledged, per attempt."""
 
@@ -102,7 +108,17 @@ class ChildAddress:
     ready: bool
 
 
-AgentSays = Accept | Decline | Heartbeat | AttemptLost | Draining | ChildAddress
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """What stands in the way of an attempt, or befell it, in the words of where it runs (a cluster's events): all of
+    it, oldest first. It takes the place of what was said before. From protocol 2 on.
+    """
+
+    attempt: Attempt
+    notes: tuple[str, ...]
+
+
+AgentSays = Accept | Decline | Heartbeat | AttemptLost | Draining | ChildAddress | Noticed
 
 
 # --- the control plane says --------------------------------------------------------------------------------------

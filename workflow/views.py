@@ -114,6 +114,7 @@ class ExecutionView(View):
     finished_at: datetime | None = None
     duration_ms: float | None = None
     steps: tuple[StepView, ...] = ()
+    notes: tuple[str, ...] = ()  # what its cluster said of its pod
 
     @property
     def where(self) -> str:
@@ -180,10 +181,12 @@ class ArtifactView(View):
 
 
 class Explanation(View):
-    """Why something waits, or ended so. ``tail`` are the last lines of the step that decided it."""
+    """Why something waits, or ended so. ``notes`` are what clusters said of the pods that it is about; ``tail`` are the
+    last lines of the step that decided it."""
 
     subject: str
     sentences: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     tail: tuple[str, ...] = ()
 
 

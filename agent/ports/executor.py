@@ -11,7 +11,7 @@ Concurrent calls for different attempts are allowed, for one attempt they are no
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -63,6 +63,10 @@ class Found:
     alive: bool
 
 
+Ear = Callable[[Attempt, tuple[str, ...]], Awaitable[None]]
+"""Hears notes on an attempt."""
+
+
 class Executor(Protocol):
     """The port."""
 
@@ -96,6 +100,11 @@ class Executor(Protocol):
     async def reachable(self, attempt: Attempt) -> str:
         """Wait until the service that this attempt is answers (where it has a probe) or can be reached; its address.
         Raises ConductorGone."""
+        ...
+
+    def hear(self, ear: Ear) -> None:
+        """Have what stands in the way of attempts told to ``ear``, in the words of where they run: each time all that
+        there is, and before ``connect`` raises ConductorGone for what it explains. Set once, before anything runs."""
         ...
 
     async def remove(self, attempt: Attempt) -> None:

@@ -21,6 +21,7 @@ from agent.relay.patience import Patience
 from workflow.identifiers import Attempt, Instant
 from workflow.journal import Record, StepStarted
 from workflow.session import (
+    NOTICED,
     Accept,
     AgentSays,
     Assign,
@@ -34,6 +35,7 @@ from workflow.session import (
     Hello,
     LeaseRenewed,
     LinkDown,
+    Noticed,
     Refused,
     Welcome,
     Withdraw,
@@ -67,6 +69,7 @@ class _Held:
     """Whether its address is being found out."""
     address: ChildAddress | None = None
     lost: AttemptLost | None = None
+    notes: Noticed | None = None
     told: int | None = None
     """The heartbeat before which ``lost`` was said in this session."""
 
@@ -90,6 +93,7 @@ class Relay:
         self._linked = asyncio.Event()
         self._beats = self._answered = 0
         self._draining = False
+        executor.hear(self._noticed)
         self._launching: dict[Attempt, bool] = {}  # and whether it was withdrawn meanwhile
 
     @property
@@ -170,6 +174,8 @@ class Relay:
         for held in list(self._held.values()):
             if held.address is not None:
                 await session.say(held.address)
+            if held.notes is not None:
+                await self._say(held.notes)
             if held.lost is not None:
                 held.told = self._beats
                 await session.say(held.lost)
@@ -200,8 +206,16 @@ class Relay:
             case _:
                 assert_never(message)
 
+    async def _noticed(self, attempt: Attempt, notes: tuple[str, ...]) -> None:
+        held = self._held.get(attempt)
+        if held is not None:
+            held.notes = Noticed(attempt, notes)
+            await self._say(held.notes)
+
     async def _say(self, message: AgentSays) -> None:
         """Say it if there is a session. Who must know it later is told when the next begins."""
+        if isinstance(message, Noticed) and (self._session is None or self._session.welcome.protocol < NOTICED):
+            return  # an older control plane would not understand
         if self._session is not None:
             try:
                 await self._session.say(message)

@@ -122,6 +122,7 @@ class ExecutionRow:
     depth: int = 0  # generations above it; 0: a root of the run
     waits_at: StepRef | None = None  # the step that waits for its children: meanwhile the slot is lent
     resumed: bool = False  # told to go on, and has not said yet that it does
+    notes: tuple[str, ...] = ()  # what its agent noticed of the present attempt, in the cluster's words
 
     @property
     def current(self) -> Attempt:

@@ -15,11 +15,13 @@ from control_plane.services.queries import Queries
 from workflow.comparison import Cell, Comparison, Row, Table
 from workflow.identifiers import ExecutionId
 from workflow.journal import Output, StepFinished
+from workflow.session import MAX_NOTE
 from workflow.states import ExecutionState, StepStatus, Verdict
 from workflow.terminal import neutralised, one_line
 from workflow.views import ExecutionView, Explanation, RunView, StepView
 
 MAX_SENTENCES: Final = 12
+MAX_NOTES: Final = 40
 TAIL_LINES: Final = 15
 TAIL_BYTES: Final = 64 * 1024
 """Bytes of a step's last output that are looked at."""
@@ -40,7 +42,7 @@ class Explanations:
     async def of_run(self, run: RunView) -> Explanation:
         """Why a run (with its executions) waits, or ended so."""
         if run.verdict is Verdict.PENDING:
-            return Explanation(subject=run.name, sentences=_waiting(run))
+            return Explanation(subject=run.name, sentences=_waiting(run), notes=_notes(_open_leaves(run)))
         culprit = first_culprit(run.executions)
         if culprit is None:
             return Explanation(subject=run.name, sentences=(_ended(run),))
@@ -49,7 +51,7 @@ class Explanations:
     async def of_execution(self, execution: ExecutionView) -> Explanation:
         """The same of one execution (with its steps)."""
         if not execution.state.final:
-            return Explanation(subject=execution.name, sentences=(state_of(execution),))
+            return Explanation(subject=execution.name, sentences=(state_of(execution),), notes=_notes([execution]))
         run = await self._queries.run(execution.run)
         if run is None or execution.state is ExecutionState.PASSED:
             return Explanation(subject=execution.name, sentences=(f"{_named(execution)} {execution.state.value}.",))
@@ -65,7 +67,9 @@ class Explanations:
             sentences += _elsewhere(comparison, culprit, step)
         sentences += _tests(comparison, culprit)
         tail = await self._tail(culprit, step) if step is not None else ()
-        return Explanation(subject=subject, sentences=tuple(sentences[:MAX_SENTENCES]), tail=tail)
+        return Explanation(
+            subject=subject, sentences=tuple(sentences[:MAX_SENTENCES]), notes=_notes([culprit]), tail=tail
+        )
 
     async def _tail(self, execution: ExecutionView, step: StepView) -> tuple[str, ...]:
         """The last lines that the step printed."""
@@ -126,14 +130,30 @@ def _at(execution: ExecutionView) -> str:
 
 def _waiting(run: RunView) -> tuple[str, ...]:
     """What the open executions do; of those that only wait for their children nothing."""
-    open_ones = [one for one in run.executions if not one.state.final]
-    parents = {one.place.parent for one in open_ones if one.place is not None}
-    leaves = [one for one in open_ones if one.id not in parents]
-    leaves.sort(key=lambda one: one.state is not ExecutionState.QUEUED)
+    leaves = _open_leaves(run)
     sentences = [state_of(one) for one in leaves[: MAX_SENTENCES - 1]]
     if len(leaves) > len(sentences):
         sentences.append(f"{len(leaves) - len(sentences)} more are open.")
     return tuple(sentences) or (f"{run.name} is about to end.",)
+
+
+def _open_leaves(run: RunView) -> list[ExecutionView]:
+    open_ones = [one for one in run.executions if not one.state.final]
+    parents = {one.place.parent for one in open_ones if one.place is not None}
+    leaves = [one for one in open_ones if one.id not in parents]
+    return sorted(leaves, key=lambda one: one.state is not ExecutionState.QUEUED)
+
+
+def _notes(executions: Sequence[ExecutionView]) -> tuple[str, ...]:
+    """What the clusters said of their pods; of several each with its name."""
+    noted = [one for one in executions if one.notes]
+    several = len(noted) > 1
+    notes = [
+        f"{_named(one)}: {one_line(note, MAX_NOTE)}" if several else one_line(note, MAX_NOTE)
+        for one in noted
+        for note in one.notes
+    ]
+    return tuple(notes[:MAX_NOTES])
 
 
 def _ended(run: RunView) -> str:

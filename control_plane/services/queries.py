@@ -275,6 +275,7 @@ def execution_view(row: ExecutionRow, fleet: Fleet, steps: tuple[StepView, ...])
         target=str(row.target) if row.target else "",
         attempt=row.attempt,
         reason=row.reason,
+        notes=row.notes,
         description=row.description,
         created_at=moment(row.created_at),
         queued_at=moment(row.queued_at),

@@ -179,6 +179,12 @@ async def _why(subject: str, form: Form, url: str | None, state: Path | None) ->
         return 0
     for sentence in explanation.sentences:
         out.print(Text(neutralised(sentence)), soft_wrap=True)
+    if explanation.notes:
+        out.print(Text("What the cluster says of its pod:"))
+    for note in explanation.notes:
+        out.print(Text(f"  {neutralised(note)}"), soft_wrap=True)
+    if explanation.notes and explanation.tail:
+        out.print(Text("The last lines of the step:"))
     for line in explanation.tail:
         out.print(Text(f"  {neutralised(line)}", style="dim"), soft_wrap=True)
     return 0

@@ -17,6 +17,8 @@ from workflow.identifiers import Attempt, Instant, StepRef, step_ref
 from workflow.journal import Directive, Record
 from workflow.session import (
     MAX_MESSAGE,
+    MAX_NOTE,
+    MOST_NOTES,
     Accept,
     AgentSays,
     Assign,
@@ -32,6 +34,7 @@ from workflow.session import (
     Heartbeat,
     Hello,
     LeaseRenewed,
+    Noticed,
     Welcome,
     Withdraw,
 )
@@ -67,6 +70,9 @@ def encode_agent(message: Hello | AgentSays) -> wire.AgentMessage:
         case ChildAddress(attempt, address, ready):
             found = wire.ChildAddress(attempt=journal.encode_attempt(attempt), address=address, ready=ready)
             return wire.AgentMessage(address=found)
+        case Noticed(attempt, notes):
+            lines = [checks.sentence(note)[:MAX_NOTE] for note in notes[:MOST_NOTES]]
+            return wire.AgentMessage(noticed=wire.Noticed(attempt=journal.encode_attempt(attempt), notes=lines))
         case _:
             assert_never(message)
 
@@ -90,6 +96,10 @@ def decode_agent(message: wire.AgentMessage) -> Hello | AgentSays:
         case "address":
             found = message.address
             return ChildAddress(journal.decode_attempt(found.attempt), checks.address(found.address), found.ready)
+        case "noticed":
+            noticed = message.noticed
+            notes = checks.items("notes", (checks.text("a note", note, MAX_NOTE) for note in noticed.notes), MOST_NOTES)
+            return Noticed(journal.decode_attempt(noticed.attempt), notes)
         case None:
             raise WireError("an agent's message that this version does not know")
         case unknown:

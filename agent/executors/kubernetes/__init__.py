@@ -13,6 +13,8 @@
 | symptoms | a pod as the API server shows it -> what became of it, in the cluster's own words |
 | calls | requests to the API server: counted, retried, bounded |
 | watching | one watch for all of the agent's pods |
+| sight | what is known of them: watched, asked for, judged |
+| events | what the cluster says of a pod that has trouble |
 | tunnel, reaching | a connection to a conductor, by its address or through the API server |
 | executor | the port: launch, connect, held, leftovers, remove |
 """

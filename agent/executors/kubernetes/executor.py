@@ -20,6 +20,7 @@ from agent.conductor.pod.terms import CA, CERTIFICATE
 from agent.executors.kubernetes import naming, symptoms
 from agent.executors.kubernetes.beside import beside
 from agent.executors.kubernetes.calls import ApiDown, ApiRefused, Calls, Object
+from agent.executors.kubernetes.events import Notes
 from agent.executors.kubernetes.guard import held, refusals
 from agent.executors.kubernetes.keys import Pair, client_context, fresh_pair
 from agent.executors.kubernetes.manifest import AGENT_KEY, CannotMake, Manifests, Order, manifests, runs_without_command
@@ -29,7 +30,7 @@ from agent.executors.kubernetes.settings import Settings
 from agent.executors.kubernetes.sight import Sight
 from agent.executors.kubernetes.symptoms import Casualty, Coming, Gone, Up
 from agent.ports.conductor import ContainerGone
-from agent.ports.executor import CannotLaunch, ConductorGone, Conversation, Found
+from agent.ports.executor import CannotLaunch, ConductorGone, Conversation, Ear, Found
 from workflow.identifiers import Attempt
 from workflow.journal import Record
 from workflow.plan.encode import BadPlan, from_bytes
@@ -39,6 +40,8 @@ log = logging.getLogger("muster.kubernetes")
 
 _DIAL = 0.02, 2.0
 """Seconds between two tries to reach a conductor whose container runs: at first, at the most."""
+_LATE = 3.0
+"""Seconds after which one asks what a pod is waiting for."""
 _AGAIN = 1.0, 60.0
 """Seconds between two tries of what must be done some time: at first, at the most."""
 _KINDS = ("secrets", "persistentvolumeclaims")
@@ -64,6 +67,7 @@ class KubernetesExecutor:
         self._policy = policy
         self._sight = Sight(calls, settings, clock or calls.now)
         self._pods = self._sight.pods
+        self._notes = Notes(calls, settings, self._pods)
         self._pairs: dict[Attempt, Pair] = {}
         self._owed: asyncio.Queue[Attempt] = asyncio.Queue()
 
@@ -117,6 +121,9 @@ class KubernetesExecutor:
         for record in none:
             yield record
 
+    def hear(self, ear: Ear) -> None:
+        self._notes.ear = ear
+
     async def remove(self, attempt: Attempt) -> None:
         pause = _AGAIN[0]
         while True:
@@ -130,6 +137,7 @@ class KubernetesExecutor:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _AGAIN[1])
         self._pairs.pop(attempt, None)
+        self._notes.forget(attempt)
 
     async def reachable(self, attempt: Attempt) -> str:
         """Wait until the service that this attempt is can be reached; its address. Raises ConductorGone."""
@@ -214,15 +222,20 @@ class KubernetesExecutor:
     async def _up(self, attempt: Attempt) -> tuple[_Where, str]:
         """Wait until the conductor's container runs."""
         await self._sight.listed()
+        now = asyncio.get_running_loop().time
+        began = now()
         while True:
             match await self._sight.judged(attempt):
                 case Gone(words):
+                    await self._notes.tell(attempt)
                     raise ConductorGone(words)
                 case Up(address):
                     metadata = self._pods.now[attempt]["metadata"]
                     return _Where(metadata["namespace"], metadata["name"]), address
                 case Coming():
-                    await self._sight.changed(attempt)
+                    await self._sight.changed(attempt, _LATE)
+                    if now() - began > _LATE:
+                        await self._notes.tell(attempt, again=True)
 
     async def _dialled(self, attempt: Attempt, stack: AsyncExitStack) -> PodConversation:
         """A connection, as soon as the conductor listens."""
@@ -265,9 +278,12 @@ class KubernetesExecutor:
                 conversation.hang_up()
                 return
             with suppress(OSError):
-                for each in await self._sight.casualties(attempt, told):
+                fresh = await self._sight.casualties(attempt, told)
+                for each in fresh:
                     told.add(each)
                     await conversation.say(ContainerGone(each.container, each.words, each.final))
+                if fresh or pod["metadata"].get("deletionTimestamp"):
+                    await self._notes.tell(attempt, again=not fresh)
             await self._sight.changed(attempt)
 
     # --- removing -------------------------------------------------------------------------------------------

@@ -73,11 +73,11 @@ class Sight:
             return self._casualties(attempt, told)
         return found
 
-    async def changed(self, attempt: Attempt) -> None:
-        """Wait until its pod may have to be judged anew."""
+    async def changed(self, attempt: Attempt, longest: float = LOOK) -> None:
+        """Wait until its pod may have to be judged anew; at most so many seconds."""
         pod = self.pods.now.get(attempt, {})
         patience = symptoms.patient_for(pod, self._clock(), self._settings.patience)
-        await self.pods.changed(attempt, min(LOOK, patience))
+        await self.pods.changed(attempt, min(longest, patience))
 
     def _casualties(self, attempt: Attempt, told: Container[Casualty]) -> tuple[Casualty, ...]:
         pod = self.pods.now.get(attempt)

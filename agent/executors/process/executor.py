@@ -28,7 +28,7 @@ from agent.executors.process.readiness import LOOPBACK, ready
 from agent.executors.process.references import resolve
 from agent.executors.process.refusals import refusals
 from agent.ports.conductor import SecretValues
-from agent.ports.executor import CannotLaunch, ConductorGone, Conversation, Found
+from agent.ports.executor import CannotLaunch, ConductorGone, Conversation, Ear, Found
 from protos.codec.checks import WireError
 from workflow.identifiers import Attempt
 from workflow.journal import Record
@@ -129,6 +129,9 @@ class ProcessExecutor:
         if probe and not await ready(probe, lambda: holder(folder) is not None):
             raise ConductorGone(await _epitaph(folder))
         return LOOPBACK
+
+    def hear(self, ear: Ear) -> None:
+        """Nothing is told: what befalls a process is said by ``connect``."""
 
     async def remove(self, attempt: Attempt) -> None:
         folder = self._folders.of(attempt)

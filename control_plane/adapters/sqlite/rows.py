@@ -140,6 +140,7 @@ def execution_params(row: ExecutionRow) -> Params:
         "depth": row.depth,
         "waits_at": row.waits_at,
         "resumed": row.resumed,
+        "notes": packed(list(row.notes)),
     }
 
 
@@ -181,6 +182,7 @@ def execution(row: Row) -> ExecutionRow:
         depth=_number(row[34]),
         waits_at=None if row[35] is None else StepRef(_text(row[35])),
         resumed=bool(row[36]),
+        notes=tuple(map(str, json.loads(_text(row[37])))),
     )
 
 

@@ -87,11 +87,11 @@ EXECUTIONS_ADD: Final = """\
 INSERT INTO executions (id, run, name, workflow, state, host, created_at, parent, parent_ref, parent_index,
 child_kind, target, pinned, attempt, agent, reason, queued_at, assigned_at, started_at, finished_at, lease_until,
 "group", group_max, cancel_in_progress, on_lost, stop_state, stop_reason, paused, address, ready, description,
-queue_deadline, applied_seq, refused_by, depth, waits_at, resumed) VALUES (:id, :run, :name, :workflow, :state,
-:host, :created_at, :parent, :parent_ref, :parent_index, :child_kind, :target, :pinned, :attempt, :agent, :reason,
-:queued_at, :assigned_at, :started_at, :finished_at, :lease_until, :group, :group_max, :cancel_in_progress,
+queue_deadline, applied_seq, refused_by, depth, waits_at, resumed, notes) VALUES (:id, :run, :name, :workflow,
+:state, :host, :created_at, :parent, :parent_ref, :parent_index, :child_kind, :target, :pinned, :attempt, :agent,
+:reason, :queued_at, :assigned_at, :started_at, :finished_at, :lease_until, :group, :group_max, :cancel_in_progress,
 :on_lost, :stop_state, :stop_reason, :paused, :address, :ready, :description, :queue_deadline, :applied_seq,
-:refused_by, :depth, :waits_at, :resumed)
+:refused_by, :depth, :waits_at, :resumed, :notes)
 """
 
 EXECUTIONS_ADD_PLAN: Final = """\
@@ -107,7 +107,7 @@ executions.assigned_at, executions.started_at, executions.finished_at, execution
 executions.group_max, executions.cancel_in_progress, executions.on_lost, executions.stop_state,
 executions.stop_reason, executions.paused, executions.address, executions.ready, executions.description,
 executions.queue_deadline, executions.applied_seq, executions.refused_by, executions.depth, executions.waits_at,
-executions.resumed
+executions.resumed, executions.notes
 FROM executions
 WHERE executions.id = :the_id
 """
@@ -125,7 +125,7 @@ assigned_at=:assigned_at, started_at=:started_at, finished_at=:finished_at, leas
 "group"=:group, group_max=:group_max, cancel_in_progress=:cancel_in_progress, on_lost=:on_lost,
 stop_state=:stop_state, stop_reason=:stop_reason, paused=:paused, address=:address, ready=:ready,
 description=:description, queue_deadline=:queue_deadline, applied_seq=:applied_seq, refused_by=:refused_by,
-depth=:depth, waits_at=:waits_at, resumed=:resumed WHERE executions.id = :the_id
+depth=:depth, waits_at=:waits_at, resumed=:resumed, notes=:notes WHERE executions.id = :the_id
 """
 
 EXECUTIONS_OF_RUN: Final = """\
@@ -136,7 +136,7 @@ executions.assigned_at, executions.started_at, executions.finished_at, execution
 executions.group_max, executions.cancel_in_progress, executions.on_lost, executions.stop_state,
 executions.stop_reason, executions.paused, executions.address, executions.ready, executions.description,
 executions.queue_deadline, executions.applied_seq, executions.refused_by, executions.depth, executions.waits_at,
-executions.resumed
+executions.resumed, executions.notes
 FROM executions
 WHERE executions.run = :run ORDER BY executions.rowid
 """
@@ -149,7 +149,7 @@ executions.assigned_at, executions.started_at, executions.finished_at, execution
 executions.group_max, executions.cancel_in_progress, executions.on_lost, executions.stop_state,
 executions.stop_reason, executions.paused, executions.address, executions.ready, executions.description,
 executions.queue_deadline, executions.applied_seq, executions.refused_by, executions.depth, executions.waits_at,
-executions.resumed
+executions.resumed, executions.notes
 FROM executions
 WHERE executions.parent = :parent
 """
@@ -162,7 +162,7 @@ executions.assigned_at, executions.started_at, executions.finished_at, execution
 executions.group_max, executions.cancel_in_progress, executions.on_lost, executions.stop_state,
 executions.stop_reason, executions.paused, executions.address, executions.ready, executions.description,
 executions.queue_deadline, executions.applied_seq, executions.refused_by, executions.depth, executions.waits_at,
-executions.resumed
+executions.resumed, executions.notes
 FROM executions
 WHERE executions.parent = :parent AND executions.parent_ref = :ref AND executions.parent_index = :index
 """
@@ -175,7 +175,7 @@ executions.assigned_at, executions.started_at, executions.finished_at, execution
 executions.group_max, executions.cancel_in_progress, executions.on_lost, executions.stop_state,
 executions.stop_reason, executions.paused, executions.address, executions.ready, executions.description,
 executions.queue_deadline, executions.applied_seq, executions.refused_by, executions.depth, executions.waits_at,
-executions.resumed
+executions.resumed, executions.notes
 FROM executions
 WHERE executions.state IN (SELECT anon_1.value
 FROM json_each(:states) AS anon_1) ORDER BY executions.queued_at IS NULL, executions.queued_at,
@@ -191,7 +191,7 @@ executions.assigned_at, executions.started_at, executions.finished_at, execution
 executions.group_max, executions.cancel_in_progress, executions.on_lost, executions.stop_state,
 executions.stop_reason, executions.paused, executions.address, executions.ready, executions.description,
 executions.queue_deadline, executions.applied_seq, executions.refused_by, executions.depth, executions.waits_at,
-executions.resumed
+executions.resumed, executions.notes
 FROM executions
 WHERE executions.state IN (SELECT anon_1.value
 FROM json_each(:states) AS anon_1) AND executions.agent = :agent ORDER BY executions.queued_at IS NULL,
@@ -359,7 +359,7 @@ applied_seq BIGINT NOT NULL,
 refused_by TEXT NOT NULL,
 depth INTEGER NOT NULL,
 waits_at VARCHAR,
-resumed BOOLEAN NOT NULL,
+resumed BOOLEAN NOT NULL, notes TEXT DEFAULT '[]' NOT NULL,
 CONSTRAINT pk_executions PRIMARY KEY (id),
 CONSTRAINT fk_executions_parent FOREIGN KEY(parent) REFERENCES executions (id),
 CONSTRAINT fk_executions_run FOREIGN KEY(run) REFERENCES runs (id),
@@ -444,6 +444,6 @@ CONSTRAINT pk_agents PRIMARY KEY (name)
 CREATE INDEX ix_agents_token_hash ON agents (token_hash)
 """,
     """\
-INSERT INTO alembic_version (version_num) VALUES ('0001')
+INSERT INTO alembic_version (version_num) VALUES ('0002')
 """,
 )

@@ -114,6 +114,7 @@ executions = Table(
     _needed("depth", Integer),
     Column("waits_at", String),
     _needed("resumed", Boolean),
+    Column("notes", Text, nullable=False, server_default="[]"),
     UniqueConstraint("parent", "parent_ref", "parent_index"),
     Index("ix_executions_run", "run"),
     Index("ix_executions_state_queued_at", "state", "queued_at"),

@@ -181,7 +181,7 @@ def _hand_out(draft: Draft, placement: Placement, vault: Vault, now: Instant, un
     row = draft.get(placement.execution)
     if row is None or row.state is not ExecutionState.QUEUED or row.attempt != placement.attempt:
         return
-    row = replace(row, attempt=row.attempt + 1, applied_seq=0, reason="", assigned_at=now, resumed=False)
+    row = replace(row, attempt=row.attempt + 1, applied_seq=0, reason="", assigned_at=now, resumed=False, notes=())
     if placement.agent is None:
         draft.put(replace(row, state=ExecutionState.RUNNING, started_at=now))
         return

@@ -36,6 +36,7 @@ from workflow.session import (
     Hello,
     LeaseRenewed,
     LinkDown,
+    Noticed,
     Refused,
     Withdraw,
 )
@@ -235,6 +236,8 @@ class Sessions:
                     self._watcher.agent_changed(row, session)
             case ChildAddress():
                 await self._addressed(session, message)
+            case Noticed():
+                await self._noticed(session, message)
             case _:
                 assert_never(message)
 
@@ -284,6 +287,14 @@ class Sessions:
             row = draft.get(message.attempt.execution)
             if row is not None and holds(row, session.agent, message.attempt):
                 draft.put(replace(row, address=message.address[:MAX_ADDRESS], ready=message.ready))
+
+        await self._commits.write(work)
+
+    async def _noticed(self, session: OpenSession, message: Noticed) -> None:
+        def work(draft: Draft) -> None:
+            row = draft.get(message.attempt.execution)
+            if row is not None and row.current == message.attempt and row.agent == session.agent:
+                draft.put(replace(row, notes=message.notes))  # also of one that ended a moment ago
 
         await self._commits.write(work)
 

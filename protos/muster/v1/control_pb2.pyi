@@ -63,6 +63,7 @@ class AgentMessage(_message.Message):
     ATTEMPT_LOST_FIELD_NUMBER: _builtins.int
     DRAINING_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
+    NOTICED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello: ...
     @_builtins.property
@@ -77,6 +78,10 @@ class AgentMessage(_message.Message):
     def draining(self) -> Global___Draining: ...
     @_builtins.property
     def address(self) -> Global___ChildAddress: ...
+    @_builtins.property
+    def noticed(self) -> Global___Noticed:
+        """from protocol 2 on"""
+
     def __init__(
         self,
         *,
@@ -87,12 +92,13 @@ class AgentMessage(_message.Message):
         attempt_lost: Global___AttemptLost | None = ...,
         draining: Global___Draining | None = ...,
         address: Global___ChildAddress | None = ...,
+        noticed: Global___Noticed | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "address", b"address", "attempt_lost", b"attempt_lost", "decline", b"decline", "draining", b"draining", "heartbeat", b"heartbeat", "hello", b"hello", "message", b"message"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "address", b"address", "attempt_lost", b"attempt_lost", "decline", b"decline", "draining", b"draining", "heartbeat", b"heartbeat", "hello", b"hello", "message", b"message", "noticed", b"noticed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "address", b"address", "attempt_lost", b"attempt_lost", "decline", b"decline", "draining", b"draining", "heartbeat", b"heartbeat", "hello", b"hello", "message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "address", b"address", "attempt_lost", b"attempt_lost", "decline", b"decline", "draining", b"draining", "heartbeat", b"heartbeat", "hello", b"hello", "message", b"message", "noticed", b"noticed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "accept", "decline", "heartbeat", "attempt_lost", "draining", "address"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "accept", "decline", "heartbeat", "attempt_lost", "draining", "address", "noticed"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -496,6 +502,34 @@ class ChildAddress(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ChildAddress: _TypeAlias = ChildAddress  # noqa: Y015
+
+@_typing.final
+class Noticed(_message.Message):
+    """What stands in the way of an attempt, or befell it, in the words of where it runs: a cluster's events. All of it, oldest first; the newest
+    message holds. At most 20 notes of 400 characters. Said before AttemptLost where it explains one.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def attempt(self) -> _execution_pb2.Attempt: ...
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        attempt: _execution_pb2.Attempt | None = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "notes", b"notes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Noticed: _TypeAlias = Noticed  # noqa: Y015
 
 @_typing.final
 class RenewRequest(_message.Message):

@@ -121,7 +121,7 @@ async def test_a_long_silence_while_the_pod_is_deleted(cut: Cut) -> None:
     await cut.delete(of)
     await cut.proxy.silence(BOUND)
     cut.proxy.speak()
-    assert "gone" in await cut.lost(of, held)
+    assert "deleted" in await cut.lost(of, held)
 
 
 async def test_a_long_silence_while_it_runs(cut: Cut) -> None:

@@ -124,3 +124,24 @@ async def test_a_hostile_reason_stays_on_its_line(world: World) -> None:
     execution = await world.execution(await world.run(), host=Host.AGENT)
     await world.change(execution, reason="waits\nFAKE: passed\x1b[2J")
     assert (await why(world)).sentences == ("suite-0 waits FAKE: passed.",)
+
+
+async def test_what_a_cluster_says_of_a_pod_stands_beside_the_reason(world: World) -> None:
+    run, root, children = await everywhere(world)
+    await world.change(root, state=ExecutionState.RUNNING)
+    late = (
+        "Warning FailedScheduling (3 times): 0/1 nodes are available",
+        "Pulling: \x1b]0;title\x07image \x1b[31mx\n:1",
+    )
+    await world.change(children["prod"], notes=late)
+    assert (await why(world)).notes == (late[0], "Pulling: image x :1")
+    await world.change(children["dev"], notes=late[:1])
+    assert (await why(world)).notes == (
+        f"suite-1 in dev (dev-runner): {late[0]}",
+        f"suite-3 in prod (prod-runner): {late[0]}",
+        "suite-3 in prod (prod-runner): Pulling: image x :1",
+    )
+    assert (await why(world, children["dev"])).notes == late[:1]
+    await world.change(children["prod"], state=ExecutionState.ABORTED, reason="it did not start within 600 s")
+    await world.run_ends(run, Verdict.ABORTED)
+    assert (await why(world)).notes == (late[0], "Pulling: image x :1")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from email.utils import formatdate
 
 from aiohttp import web
 
@@ -49,9 +51,13 @@ class Api:
             if self.troubles:
                 raise self.troubles.popleft()
             body = await request.json() if request.can_read_body else {}
-            return web.json_response(self._done(request, body))
+            return web.json_response(self._done(request, body), headers=self._date())
         except Refusal as refusal:
             return web.json_response(refusal.status(), status=refusal.code)
+
+    def _date(self) -> dict[str, str]:
+        """What time it is here."""
+        return {"Date": formatdate(time.time() + self.objects.ahead, usegmt=True)}
 
     def _done(self, request: web.Request, body: Object) -> Object:
         path, selector = request.path, request.query.get("labelSelector", "")

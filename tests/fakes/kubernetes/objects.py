@@ -7,7 +7,7 @@ import copy
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 Object = dict[str, Any]
@@ -56,6 +56,8 @@ class Objects:
         self.watchers: list[Watcher] = []
         self.admission: list[Callable[[str, Object], None]] = []
         """Asked before anything is created; raise Refusal."""
+        self.ahead = 0.0
+        """Seconds by which the cluster's clock is ahead of ours."""
         self.mute = False
         """Whether watches are told nothing."""
 
@@ -72,7 +74,7 @@ class Objects:
             ask(collection, made)
         if f"{collection}/{name}" in self._held:
             raise Refusal(409, "AlreadyExists", f'{collection.rpartition("/")[2]} "{name}" already exists')
-        moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        moment = (datetime.now(UTC) + timedelta(seconds=self.ahead)).strftime("%Y-%m-%dT%H:%M:%SZ")
         namespace = collection.split("/")[4] if "/namespaces/" in collection else ""
         made["metadata"] |= {"creationTimestamp": moment, "namespace": namespace, "uid": f"uid-{self._version}"}
         self._held[f"{collection}/{name}"] = made

@@ -34,6 +34,7 @@ from workflow.session import (
     Heartbeat,
     Hello,
     LeaseRenewed,
+    Noticed,
     Welcome,
     Withdraw,
 )
@@ -58,6 +59,7 @@ AGENT: dict[type, SearchStrategy[Hello | AgentSays]] = {
     AttemptLost: st.builds(AttemptLost, values.attempts, values.words),
     Draining: st.builds(Draining),
     ChildAddress: st.builds(ChildAddress, values.attempts, values.addresses, st.booleans()),
+    Noticed: st.builds(Noticed, values.attempts, st.lists(values.words, max_size=20).map(tuple)),
 }
 CONTROL: dict[type, SearchStrategy[Welcome | ControlSays]] = {
     Welcome: st.builds(

@@ -12,6 +12,7 @@ from agent.ports.executor import CannotLaunch, ConductorGone
 from tests.agent.executors.kubernetes.conftest import SETTINGS, FakeCluster
 from tests.contracts.executor.test_executor import finished, gone, printed, record, work
 from tests.fakes.kubernetes.objects import Object, Refusal
+from workflow.identifiers import Attempt
 from workflow.journal import AttemptStarted
 
 PODS = "/api/v1/namespaces/tests/pods"
@@ -73,7 +74,7 @@ async def test_a_pod_that_somebody_deletes_is_lost(cluster: FakeCluster) -> None
     async with executor.connect(of, 0) as conversation:
         await record(conversation.received(), AttemptStarted)
         cluster.objects.remove(PODS, pod_name(of))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             async for _ in conversation.received():
                 pass
     assert "gone" in await gone(executor, of)
@@ -89,9 +90,87 @@ async def test_a_pod_that_no_node_takes_is_given_up_with_the_reason(cluster: Fak
         PODS, pod_name(of), lambda pod: pod.update(status={"phase": "Pending", "conditions": [condition]})
     )
     with pytest.raises(ConductorGone, match="Unschedulable: 0/1 nodes"):
-        async with asyncio.timeout(15), executor.connect(of, 0):
+        async with asyncio.timeout(60), executor.connect(of, 0):
             pass
     cluster.kubelet.idle = False
+
+
+async def test_a_reason_that_the_watch_did_not_tell_is_asked_for_before_a_pod_is_given_up(cluster: FakeCluster) -> None:
+    executor = cluster.executor()
+    await executor.held()
+    cluster.kubelet.idle = cluster.objects.mute = True
+    of, bundle = work()
+    await executor.launch(bundle)
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
+    cluster.objects.update(
+        PODS, pod_name(of), lambda pod: pod.update(status={"phase": "Pending", "conditions": [condition]})
+    )
+    with pytest.raises(ConductorGone, match="Unschedulable: 0/1 nodes"):
+        async with asyncio.timeout(60), executor.connect(of, 0):
+            pass
+    cluster.kubelet.idle = cluster.objects.mute = False
+
+
+async def test_a_pod_that_came_unheard_is_not_given_up(cluster: FakeCluster) -> None:
+    executor = cluster.executor()
+    await executor.held()
+    cluster.objects.mute = True
+    of, bundle = work()
+    await executor.launch(bundle)
+    assert printed(await finished(executor, of)) == b"hello\n"
+    cluster.objects.mute = False
+
+
+async def test_a_list_that_began_before_a_launch_hides_nothing(cluster: FakeCluster) -> None:
+    executor = cluster.executor()
+    await executor.held()
+    of, bundle = work()
+    for watching in executor._sight._watches:
+        listing = asyncio.get_running_loop().create_task(watching.list())
+        await asyncio.sleep(0)  # it has looked at what it knows, and waits for the API server
+        await executor.launch(bundle)
+        await listing
+    assert of in executor._pods.now
+    assert printed(await finished(executor, of)) == b"hello\n"
+
+
+async def test_the_events_of_a_pod_that_is_late_are_told_before_it_is_given_up(cluster: FakeCluster) -> None:
+    executor = cluster.executor()
+    heard: list[tuple[str, ...]] = []
+
+    async def ear(attempt: Attempt, notes: tuple[str, ...]) -> None:
+        assert attempt == of
+        heard.append(notes)
+
+    executor.hear(ear)
+    cluster.kubelet.idle = True
+    of, bundle = work()
+    await executor.launch(bundle)
+    about = {"kind": "Pod", "name": pod_name(of)}
+    event = {"type": "Warning", "reason": "FailedScheduling", "message": "0/1 nodes", "involvedObject": about}
+    cluster.objects.create("/api/v1/namespaces/tests/events", {"metadata": {"name": "one"}, **event})
+    with pytest.raises(ConductorGone):
+        async with asyncio.timeout(60), executor.connect(of, 0):
+            pass
+    assert heard[-1] == ("Warning FailedScheduling: 0/1 nodes",)
+    cluster.kubelet.idle = False
+
+
+async def test_a_clock_that_is_wrong_gives_nothing_up(cluster: FakeCluster) -> None:
+    cluster.objects.ahead = -3600
+    executor = cluster.executor()
+    of, bundle = work("sleep 0.2; echo hello")
+    await executor.launch(bundle)
+    assert printed(await finished(executor, of)) == b"hello\n"
+
+
+async def test_keys_that_somebody_changed_are_a_loss_and_no_crash(cluster: FakeCluster) -> None:
+    of, bundle = work("sleep 1000")
+    await cluster.executor().launch(bundle)
+    cluster.objects.update("/api/v1/namespaces/tests/secrets", pod_name(of), lambda held: held.update(data={"ca": "?"}))
+    with pytest.raises(ConductorGone, match="secret of its pod was changed"):
+        async with asyncio.timeout(60), cluster.executor().connect(of, 0):
+            pass
 
 
 async def test_a_stranger_without_the_key_is_not_heard(cluster: FakeCluster) -> None:

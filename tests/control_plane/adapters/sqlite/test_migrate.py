@@ -46,7 +46,7 @@ async def test_a_newer_database_is_refused_and_not_touched(tmp_path: Path) -> No
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
-    with pytest.raises(Unusable, match=r"made by a newer Muster.*9999.*up to 0001"):
+    with pytest.raises(Unusable, match=rf"made by a newer Muster.*9999.*up to {form.newest()}"):
         await SqliteStore.open(path)
     connection = sqlite3.connect(path)
     assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("9999",)
@@ -59,10 +59,11 @@ async def test_a_migration_that_fails_leaves_the_database_as_it_was(
     path = tmp_path / "muster.db"
     await (await SqliteStore.open(path)).close()
     scripts = tmp_path / "migrations"
+    before = form.newest()
     shutil.copytree(Path(migrate.__file__).parent / "migrations", scripts)
     for revision, down, body in (
-        ("0002", "0001", "op.execute('CREATE TABLE half (x INTEGER)')"),
-        ("0003", "0002", "raise RuntimeError('in the middle')"),
+        ("9001", before, "op.execute('CREATE TABLE half (x INTEGER)')"),
+        ("9002", "9001", "raise RuntimeError('in the middle')"),
     ):
         head = f"from alembic import op\nrevision = '{revision}'\ndown_revision = '{down}'\n"
         (scripts / "versions" / f"{revision}.py").write_text(f"{head}def upgrade():\n    {body}\n")
@@ -71,7 +72,7 @@ async def test_a_migration_that_fails_leaves_the_database_as_it_was(
     with pytest.raises(RuntimeError, match="in the middle"):
         await SqliteStore.open(path)
     connection = sqlite3.connect(path)
-    assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (before,)
     assert connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'half'").fetchone() == (0,)
     connection.close()
 
