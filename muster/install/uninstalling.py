@@ -17,7 +17,7 @@ _MADE: Final = ("Pod", "Secret", "PersistentVolumeClaim")
 """What an agent makes."""
 _FOREIGN: Final = ("Pod", "Deployment", "StatefulSet", "Service", "Secret", "ConfigMap", "PersistentVolumeClaim")
 """Where one of these is left in a namespace, the namespace stays."""
-_CLUSTERS_OWN: Final = frozenset({"kube-root-ca.crt"})
+_CLUSTERS_OWN: Final = frozenset({"kube-root-ca.crt", "openshift-service-ca.crt", "istio-ca-root-cert"})
 
 
 async def uninstall(cluster: Cluster, gone: Install, keep_identity: bool, seconds: float, say: Say) -> None:
