@@ -11,8 +11,10 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from functools import lru_cache
 from urllib.parse import quote, quote_plus
+
+from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
 STARS = b"*****"
 """What stands for a secret."""
@@ -21,16 +23,41 @@ MIN_SECRET = 4
 MAX_SECRET = 64 * 1024
 """Bytes above which only the lines of a secret are registered."""
 
-_MAX_NESTING = 40
+MIN_LEAF = 8
+"""Characters below which a text inside a secret that is JSON is no secret of its own: ``oauth2`` is none."""
+
+_MAX_TABLE = 64 * 1024  # bytes of all forms; beyond, the faster table would take too much memory
 _LOWER_HEX = re.compile(r"%[0-9A-F]{2}")
 
 
 def forms(secret: str) -> frozenset[bytes]:
-    """Every spelling under which ``secret`` is masked: as it is, each of its lines, and each of those in base64 at the
-    three alignments, URL-encoded and JSON-escaped. Empty for a secret shorter than MIN_SECRET."""
-    pieces = {secret, secret.strip(), *(line.strip() for line in secret.splitlines())}
+    """Every spelling under which ``secret`` is masked: as it is, each of its lines, the longer texts in it where it is
+    JSON, and each of those in base64 at the three alignments, URL-encoded and JSON-escaped. Empty for a secret shorter
+    than MIN_SECRET."""
+    pieces = {secret, secret.strip(), *(line.strip() for line in secret.splitlines()), *_leaves(secret)}
     found = {form for piece in pieces for form in _spellings(piece)}
     return frozenset(form for form in found if MIN_SECRET <= len(form) <= MAX_SECRET * 3)
+
+
+def _leaves(secret: str) -> Iterator[str]:
+    """The longer texts in a secret that is a JSON document (a service account's key, registry credentials)."""
+    if not secret.lstrip().startswith(("{", "[")):
+        return
+    try:
+        open_ends: list[object] = [json.loads(secret)]
+    except (ValueError, RecursionError):
+        return
+    while open_ends:
+        match open_ends.pop():
+            case str(text) if len(text) >= MIN_LEAF:
+                yield text
+                yield from (line for line in map(str.strip, text.splitlines()) if len(line) >= MIN_LEAF)
+            case list(items):
+                open_ends += items
+            case dict(items):
+                open_ends += items.values()
+            case _:
+                pass
 
 
 def _spellings(piece: str) -> Iterator[bytes]:
@@ -59,59 +86,39 @@ def _base64(raw: bytes) -> Iterator[bytes]:
         yield text.replace(b"+", b"-").replace(b"/", b"_")
 
 
-class Masker:
-    """A stream with the secrets replaced by STARS: the leftmost first, of several there the longest.
-
-    Holds back only what may be the beginning of a secret, never more than the longest form.
-    """
+class _Patterns:
+    """All forms of some secrets, compiled once for every stream that is masked with them."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        found = sorted({form for secret in secrets for form in forms(secret)})
-        self._forms: Sequence[bytes] = found
-        self._carry = b""
-        if found:
-            self._longest = max(map(len, found))
-            self._whole = re.compile(_pattern(found, 0) or b"", re.DOTALL)
-            starts = sorted({form[:MIN_SECRET] for form in found})
-            self._starts = re.compile(_pattern(starts, 0), re.DOTALL)
+        self.forms: Sequence[bytes] = sorted({form for secret in secrets for form in forms(secret)})
+        if self.forms:
+            many = sum(map(len, self.forms)) > _MAX_TABLE
+            kind = Implementation.ContiguousNFA if many else None
+            self.longest = max(map(len, self.forms))
+            self._whole = BytesAhoCorasick(self.forms, MatchKind.LeftmostLongest, kind)
+            self._starts = BytesAhoCorasick(sorted({form[:MIN_SECRET] for form in self.forms}))
 
-    def feed(self, data: bytes) -> bytes:
-        """What can be shown of the stream so far and was not shown yet."""
-        if not self._forms:
-            return data
-        buffer = self._carry + data if self._carry else data
+    def found(self, data: bytes) -> list[tuple[int, int, int]]:
+        """Where forms stand in ``data``: (which, start, end), the leftmost first, of several there the longest."""
+        return self._whole.find_matches_as_indexes(data)
+
+    def replaced(self, data: bytes) -> bytes:
+        """A complete text, masked."""
         shown: list[bytes] = []
-        position, held = 0, self._possible(buffer, 0)
-        while (found := self._whole.search(buffer, position)) and found.start() < held:
-            shown += buffer[position : found.start()], STARS
-            position = found.end()
-            if held < position:
-                held = self._possible(buffer, position)
-        shown.append(buffer[position:held])
-        self._carry = buffer[held:]
-        return b"".join(shown)
+        position = 0
+        for _, start, end in self.found(data):
+            shown += data[position:start], STARS
+            position = end
+        return b"".join((*shown, data[position:])) if shown else data
 
-    def flush(self) -> bytes:
-        """The rest: the stream is at its end."""
-        rest, self._carry = self._carry, b""
-        return self._whole.sub(STARS, rest) if rest else b""
-
-    def whole(self, data: bytes) -> bytes:
-        """A complete text, masked, without touching the stream."""
-        return self._whole.sub(STARS, data) if self._forms else data
-
-    def _possible(self, buffer: bytes, start: int) -> int:
+    def possible(self, buffer: bytes, start: int) -> int:
         """The first place from ``start`` on whence the rest of ``buffer`` may grow into a form; else its end."""
         end = len(buffer)
-        place = max(start, end - self._longest + 1)
-        while place <= end - MIN_SECRET:
-            found = self._starts.search(buffer, place)
-            if not found:
-                break
-            place = found.start()
-            if self._begins(buffer[place:]):
-                return place
-            place += 1
+        place = max(start, end - self.longest + 1)
+        if end - place >= MIN_SECRET:
+            for _, at, _ in self._starts.find_matches_as_indexes(buffer[place:], overlapping=True):
+                if self._begins(buffer[place + at :]):
+                    return place + at
         for place in range(max(start, end - MIN_SECRET + 1), end):
             if self._begins(buffer[place:]):
                 return place
@@ -119,28 +126,46 @@ class Masker:
 
     def _begins(self, tail: bytes) -> bool:
         """Whether some form begins with ``tail`` and is longer."""
-        after = bisect_right(self._forms, tail)
-        return after < len(self._forms) and self._forms[after].startswith(tail)
+        after = bisect_right(self.forms, tail)
+        return after < len(self.forms) and self.forms[after].startswith(tail)
 
 
-def _pattern(sorted_forms: Sequence[bytes], depth: int) -> bytes:
-    """A regular expression for the longest of the forms, their common beginnings drawn together."""
-    if depth > _MAX_NESTING:
-        return b"(?:" + b"|".join(re.escape(form) for form in reversed(sorted_forms)) + b")"
-    ends = not sorted_forms[0]
-    branches = []
-    for _, group in groupby((form for form in sorted_forms if form), key=lambda form: form[0]):
-        same = list(group)
-        shared = _shared(same[0], same[-1])
-        rest = _pattern([form[shared:] for form in same], depth + 1) if len(same) > 1 else b""
-        branches.append(re.escape(same[0][:shared]) + rest)
-    joined = b"(?:" + b"|".join(branches) + b")" if branches else b""
-    return joined + b"?" if ends and joined else joined
+_compiled = lru_cache(maxsize=4)(_Patterns)
 
 
-def _shared(first: bytes, last: bytes) -> int:
-    """How many bytes two texts have in common at their beginning."""
-    for index, (one, other) in enumerate(zip(first, last, strict=False)):
-        if one != other:
-            return index
-    return min(len(first), len(last))
+class Masker:
+    """A stream with the secrets replaced by STARS: the leftmost first, of several there the longest.
+
+    Holds back only what may be the beginning of a secret, never more than the longest form.
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._patterns = _compiled(tuple(sorted(set(secrets))))
+        self._carry = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """What can be shown of the stream so far and was not shown yet."""
+        patterns = self._patterns
+        if not patterns.forms:
+            return data
+        buffer = self._carry + data if self._carry else data
+        shown: list[bytes] = []
+        position, held = 0, patterns.possible(buffer, 0)
+        for _, start, end in patterns.found(buffer):
+            if start >= held:
+                break
+            shown += buffer[position:start], STARS
+            position = end
+            if held < position:
+                held = patterns.possible(buffer, position)
+        self._carry = buffer[held:]
+        return b"".join((*shown, buffer[position:held]))
+
+    def flush(self) -> bytes:
+        """The rest: the stream is at its end."""
+        rest, self._carry = self._carry, b""
+        return self._patterns.replaced(rest) if rest else b""
+
+    def whole(self, data: bytes) -> bytes:
+        """A complete text, masked, without touching the stream."""
+        return self._patterns.replaced(data) if self._patterns.forms else data

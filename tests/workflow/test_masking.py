@@ -23,6 +23,7 @@ CORPUS = [
     "größer als ein Byte",
     "aaaaaaaab",
     "abcabcabd",
+    '{"type": "sa", "key": "--BEGIN--\\nabcdefgh12345\\n--END--", "auths": {"r": {"auth": "dXNlcjpwYXNz"}}}',
     "tab\tand\x01control",
 ]
 
@@ -87,6 +88,15 @@ def test_short_secrets_are_never_registered() -> None:
     assert not forms("abc")
     assert masked(["a", "abc", "x\ny\nz"], [b"abc x y z a"]) == b"abc x y z a"
     assert all(len(form) >= MIN_SECRET for form in forms("abcd\nef\n"))
+
+
+def test_texts_inside_a_json_secret_are_secrets_too() -> None:
+    secret = json.dumps(
+        {"kind": "account", "auths": [{"auth": "dXNlcjpwYXNzd29yZA=="}], "key": "BEGIN\nabcdefgh12345\n"}
+    )
+    assert masked([secret], [b"auth=dXNlcjpwYXNzd29yZA== key: abcdefgh12345"]) == b"auth=***** key: *****"
+    assert masked([secret], [b"the account of BEGIN"]) == b"the account of BEGIN"
+    assert masked(["[" * 100_000], [b"[[x"]) == b"[[x"
 
 
 def test_only_a_possible_beginning_is_held_back() -> None:
