@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from control_plane.settings import PREFIX, Settings, load
 from tests.deploy.rendering import kustomized
@@ -21,7 +22,7 @@ def test_its_settings_are_settings(tmp_path: Path) -> None:
     assert ports == {settings.grpc_port, settings.enrol_port, settings.web_port}
 
 
-def container() -> dict[str, list[dict[str, object]]]:
+def container() -> dict[str, Any]:
     """The one there is."""
     (found,) = kustomized("control-plane")["StatefulSet", NAME]["spec"]["template"]["spec"]["containers"]
     assert isinstance(found, dict)

@@ -54,10 +54,10 @@ class Policy:
         "downwardAPI",
         "emptyDir",
         "ephemeral",
+        "image",
         "persistentVolumeClaim",
         "projected",
         "secret",
-        "image",
     )
     """Kinds of volumes."""
     secrets: tuple[str, ...] = ("*",)
