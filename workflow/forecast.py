@@ -24,11 +24,10 @@ from workflow.plan.nodes import (
     Operation,
     Parallel,
     Plan,
-    Run,
     StartServices,
     Step,
-    walk,
 )
+from workflow.pods.ahead import Pod, pod_ahead
 from workflow.problems import InvalidDocument
 from workflow.run import MAX_DEPTH
 
@@ -48,17 +47,6 @@ class Library(Protocol):
     def select(self, labels: Mapping[str, str]) -> Sequence[str]:
         """The names of the workflows with these labels."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Pod:
-    """What the execution asks of a cluster. ``images`` in order of use, ``None`` for the default one; each distinct
-    container of the steps becomes one container of the pod."""
-
-    containers: int
-    images: tuple[str | None, ...]
-    service_account: str | None = None
-    volumes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +126,7 @@ class _Forecaster:
         return Execution(
             workflow=plan.workflow,
             where=where,
-            pod=None if plan.orchestrates_only and not pinned else _pod(plan),
+            pod=None if plan.orchestrates_only and not pinned else pod_ahead(plan),
             steps=tuple(self._steps(plan, plan.steps, target, depth, 0)),
             concurrency=_concurrency(plan),
             tags=plan.tags,
@@ -279,19 +267,6 @@ def _operation(body: Group | Operation) -> Json:
     for each in (data, *data.get("services", ())):
         each.pop("worker", None)
     return cast(Json, data)
-
-
-def _pod(plan: Plan) -> Pod:
-    containers = [step.body.container for step in walk(plan.steps) if isinstance(step.body, Run)]
-    distinct = [each for place, each in enumerate(containers) if each not in containers[:place]]
-    account = plan.pod.get("serviceAccountName")
-    volumes = plan.pod.get("volumes")
-    return Pod(
-        containers=max(len(distinct), 1),
-        images=tuple(dict.fromkeys(each.image for each in containers)) or (None,),
-        service_account=account if isinstance(account, str) else None,
-        volumes=len(volumes) if isinstance(volumes, list) else 0,
-    )
 
 
 def _concurrency(plan: Plan) -> str:

@@ -10,8 +10,9 @@ from enum import Enum
 from rich.text import Text
 
 from muster.cli.words import duration
-from workflow.forecast import Child, Execution, Pod, StepAhead, Where
+from workflow.forecast import Child, Execution, StepAhead, Where
 from workflow.plan.nodes import Json
+from workflow.pods.ahead import ContainerAhead, Pod
 from workflow.terminal import neutralised
 
 SHOWN = 20
@@ -47,9 +48,10 @@ def lines(execution: Execution, depth: int = 0) -> Iterator[Text]:
 
 
 def _about(execution: Execution, depth: int) -> Iterator[Text]:
-    for said in (*_agents(execution.where), _pod(execution.pod), execution.concurrency):
+    for said in (*_agents(execution.where), execution.concurrency):
         if said:
             yield _line(depth).append(_safe(said), style="dim")
+    yield from _pod(execution.pod, depth)
 
 
 def _agents(where: Where) -> Iterator[str]:
@@ -61,13 +63,36 @@ def _agents(where: Where) -> Iterator[str]:
         yield f"copies: {'; '.join(where.copies)}"
 
 
-def _pod(pod: Pod | None) -> str:
+def _pod(pod: Pod | None, depth: int) -> Iterator[Text]:
     if pod is None:
-        return ""
-    images = ", ".join(image or "the default image" for image in pod.images)
-    account = f", service account {pod.service_account}" if pod.service_account else ""
-    containers = "1 container" if pod.containers == 1 else f"{pod.containers} containers"
-    return f"pod: {containers} ({images}){account}"
+        return
+    said = [f"asks for {_amounts(pod.requests)}"] if pod.requests else []
+    said += [f"volume {volume.name} ({volume.kind})" for volume in pod.volumes]
+    said += [f"service account {pod.service_account}"] if pod.service_account else []
+    said += [f"namespace {pod.namespace}"] if pod.namespace else []
+    steps = f"{len(pod.containers)} for steps" if pod.containers else "no steps of its own"
+    yield _line(depth).append(_safe("; ".join([f"pod: conductor and {steps}", *said])), style="dim")
+    if pod.problem:
+        yield _line(depth + 1).append(_safe(pod.problem), style="yellow")
+    for each in pod.containers:
+        yield _container(each, depth + 1)
+
+
+def _container(each: ContainerAhead, depth: int) -> Text:
+    """A line: what it is called, its image, whose it is, and what it asks for."""
+    said = [each.image or "the agent's default image", f"step{'s' * (len(each.steps) > 1)} {', '.join(each.steps)}"]
+    for kind, amounts in each.resources.items():
+        if isinstance(amounts, dict) and amounts:
+            said.append(f"{kind} {_amounts(amounts)}")
+    said += [f"mounts {mount}" for mount in each.mounts]
+    said += [f"{key} {_value(value)}" for key, value in each.security.items()]
+    return (
+        _line(depth).append(f"container {_safe(each.name)}: ", style="dim").append(_safe("; ".join(said)), style="dim")
+    )
+
+
+def _amounts(amounts: Mapping[str, Json]) -> str:
+    return ", ".join(f"{name} {_value(amount)}" for name, amount in amounts.items())
 
 
 def _step(step: StepAhead, depth: int) -> Text:

@@ -221,7 +221,7 @@ def test_the_tree_with_its_values() -> None:
     ]
     leaf, other = children[0]["execution"], children[1]["execution"]
     assert leaf["steps"][0]["does"]["script"] == "echo you"
-    assert leaf["pod"]["images"] == ["node:you"]
+    assert [each["image"] for each in leaf["pod"]["containers"]] == ["node:you"]
     assert leaf["where"]["agents"] == ["d"] and other["where"]["agents"] == []
     assert other["where"]["shortfall"].startswith("waits for environment=prod: 0 of 1 agent matches")
     assert "not among the files" in children[2]["note"]
@@ -230,12 +230,13 @@ def test_the_tree_with_its_values() -> None:
 
 def test_the_tree_for_people() -> None:
     done = muster("plan", "-", "--workflow", "suite", given=TREE)
-    assert done.stdout.splitlines()[:5] == [
+    assert done.stdout.splitlines()[:6] == [
         "suite  on the control plane itself",
         "  1 Everywhere  execute",
         "    workflow 0 leaf  env=dev",
         "      leaf  on environment=dev",
-        "        pod: 1 container (node:you)",
+        "        pod: conductor and 1 for steps",
+        "          container step-1: node:you; step 1",
     ]
 
 
