@@ -52,6 +52,7 @@ def test_a_pod_that_cannot_be_says_why() -> None:
 
 
 def test_amounts_that_no_cluster_takes() -> None:
-    pod = ahead("  steps: [{shell: x, container: {resources: {limits: {cpu: '{{ env.A }}'}}}}]\n")
-    assert [each.steps for each in pod.containers] == [("1",)]
+    asks = "{shell: x, container: {image: %s, resources: {limits: {cpu: '{{ env.A }}'}}}}"
+    pod = ahead(f"  steps: [{asks % 'a'}, {asks % 'b'}]\n")
+    assert [each.steps for each in pod.containers] == [("1",), ("2",)]
     assert pod.problem == "'{{ env.A }}' is no quantity"
