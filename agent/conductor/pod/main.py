@@ -150,7 +150,7 @@ async def _executed(parts: _Parts) -> None:
     place = PodPlace(terms, parts.gates, processes)
     values = {**laid_down(Path(terms.values), terms.fields, os.environ), **parts.entrusted}
     shell = (f"{terms.tools}/sh",)
-    around = Surroundings(bundle.attempt, place, parts.journal, parts.exchange, {}, shell, values)
+    around = Surroundings(bundle.attempt, place, parts.journal, parts.exchange, dict(terms.env), shell, values)
     host = Host(plan, bundle, around)
     host.entrusted(SecretValues(values))
     parts.attendance.serve(host)

@@ -44,6 +44,8 @@ class PodTerms:
     listen: str = ""
     """The address to listen on; empty: all of the pod's."""
     port: int = PORT
+    env: Mapping[str, str] = field(default_factory=dict)
+    """What every step has in its environment, and every clone."""
     alone: int = 24 * 3600
     """Seconds without an agent after which the conductor gives up."""
 

@@ -240,6 +240,7 @@ class _Laid:
             version=settings.version,
             port=settings.port,
             alone=settings.alone,
+            env=dict(settings.env),
         )
 
     def _images(self) -> frozenset[str]:

@@ -77,6 +77,8 @@ class Settings:
     version: str = ""
     commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Image -> what it runs by itself, for steps that name no command."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Variables that every step has, and every clone: proxies, mirrors of repositories."""
     pod: Mapping[str, Json] = field(default_factory=dict)
     """Fields that every pod gets where its workflow does not set them: tolerations, node selector, pull secrets."""
 
