@@ -136,13 +136,20 @@ def kubeconfig() -> str:
 
 @pytest.fixture
 async def namespace(kubeconfig: str) -> AsyncIterator[str]:
-    """A fresh namespace under Pod Security ``restricted``."""
+    """A fresh namespace of the first cluster."""
+    async with made_namespace(kubeconfig) as made:
+        yield made
+
+
+@asynccontextmanager
+async def made_namespace(kubeconfig: str) -> AsyncIterator[str]:
+    """A fresh namespace under Pod Security ``restricted``, removed with all that is in it."""
     calls, name = await calls_to(kubeconfig), f"muster-test-{secrets.token_hex(4)}"
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
     try:
         await calls.create("/api/v1/namespaces", body)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(STARTED):
             while await calls.get(f"/api/v1/namespaces/{name}/serviceaccounts/default") is None:
                 await asyncio.sleep(0.1)  # the cluster makes it a moment later
         yield name
