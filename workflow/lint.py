@@ -94,7 +94,7 @@ def _precedence(node: Node) -> Found:
             continue
         for offset, message in precedence_warnings(written.text, template=template):
             at = node.where_in(written.path, written.text, offset)
-            yield Problem("precedence", message, at, Severity.WARNING, path=node.alias_path(written.path))
+            yield Problem("precedence", message, at, Severity.WARNING, path=node.path_of(*written.path))
 
 
 def _after(body: Body) -> Found:
@@ -179,7 +179,7 @@ def _is_group(node: Step) -> bool:
 
 
 def _warning(code: str, message: str, node: Node, *path: str | int, hint: str = "") -> Problem:
-    return Problem(code, message, node.where(*path), Severity.WARNING, hint, node.alias_path(path))
+    return Problem(code, message, node.where(*path), Severity.WARNING, hint, node.path_of(*path))
 
 
 _RULES: Final[tuple[tuple[type[Node], Callable[..., Found]], ...]] = (

@@ -92,12 +92,12 @@ def _syntax(node: Node, written: Written) -> Found:
         if written.is_key:
             at = node.where(*written.path, key=True)
         what = "template" if written.reading is Reading.TEMPLATE or "{{" in text else "expression"
-        yield Problem(f"bad-{what}", f"in this {what}: {error.message}", at, path=node.alias_path(written.path))
+        yield Problem(f"bad-{what}", f"in this {what}: {error.message}", at, path=node.path_of(*written.path))
 
 
 def problem(code: str, message: str, node: Node, *path: str | int, hint: str = "") -> Problem:
     """A problem with a field of a node; ``path`` begins with the field's name in Python."""
-    return Problem(code, message, node.where(*path), hint=hint, path=node.alias_path(path))
+    return Problem(code, message, node.where(*path), hint=hint, path=node.path_of(*path))
 
 
 def _run(node: Run) -> Found:

@@ -67,10 +67,17 @@ class Node(BaseModel):
         found: Place | None = self.__dict__.get("_place")
         return found
 
-    def at(self, place: Place | None) -> Self:
-        """Remembers where this part stood. Not a change of its value, hence allowed on a frozen node."""
+    def at(self, place: Place | None, path: tuple[str | int, ...] | None = None) -> Self:
+        """Remembers where this part stood, and its path in the document where that is said. Not a change of its value,
+        hence allowed on a frozen node."""
         self.__dict__["_place"] = place
+        if path is not None:
+            self.__dict__["_path"] = path
         return self
+
+    def path_of(self, *path: str | int) -> tuple[str | int, ...]:
+        """The path in the document of a field of this part by its name in Python, and on inside it."""
+        return (*self.__dict__.get("_path", ()), *self.alias_path(path))
 
     def where(self, *path: str | int, key: bool = False) -> Position:
         """The position of a field of this part by its name in Python (``where("working_dir")``), and on inside it."""

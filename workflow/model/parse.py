@@ -105,7 +105,7 @@ def _parse(document: Document, model: type[R]) -> R:
     parsed, details = _validated(document.data, model)
     if parsed is None or details:
         raise InvalidDocument((*problems, *problems_of(details, document, model)))
-    _attach(parsed, document.place)
+    _attach(parsed, document.place, ())
     problems += check(parsed)
     if errors(problems):
         raise InvalidDocument(problems)
@@ -175,9 +175,9 @@ def _repeated(document: Document, seen: dict[tuple[str, str], Document]) -> list
     return [Problem("duplicate-document", message, document.position(path), path=path)]
 
 
-def _attach(node: Node, place: Place) -> None:
+def _attach(node: Node, place: Place, path: tuple[str | int, ...]) -> None:
     """Tells every node where it stood."""
-    node.at(place)
+    node.at(place, path)
     inside = place[3]
     if not isinstance(inside, Mapping):
         return
@@ -185,19 +185,19 @@ def _attach(node: Node, place: Place) -> None:
     for name in node.model_fields_set:
         field = shapes.get(name)
         if field is not None and field.alias in inside:
-            _attach_value(getattr(node, name), field.shape, inside[field.alias][2])
+            _attach_value(getattr(node, name), field.shape, inside[field.alias][2], (*path, field.alias))
 
 
-def _attach_value(value: object, shape: Shape, place: Place) -> None:
+def _attach_value(value: object, shape: Shape, place: Place, path: tuple[str | int, ...]) -> None:
     inside = place[3]
     match shape, value, inside:
         case Part(), Node(), _:
-            _attach(value, place)
+            _attach(value, place, path)
         case Many(Part()), tuple(), list():
-            for item, at in zip(value, inside, strict=True):
-                _attach(item, at)
+            for index, (item, at) in enumerate(zip(value, inside, strict=True)):
+                _attach(item, at, (*path, index))
         case Named(Part()), dict(), dict():
             for key, item in value.items():
-                _attach(item, inside[key][2])
+                _attach(item, inside[key][2], (*path, key))
         case _:
             return

@@ -33,7 +33,7 @@ class Statics:
 
     def note(self, node: Node, message: str, *path: str | int, hint: str = "", code: str = "bad-value") -> None:
         """Something is wrong with a field of ``node``."""
-        self.problems.append(Problem(code, message, node.where(*path), hint=hint, path=node.alias_path(path)))
+        self.problems.append(Problem(code, message, node.where(*path), hint=hint, path=node.path_of(*path)))
 
     def _read(self, node: Node, field: str, form: Callable[[str], R]) -> R | None:
         written = getattr(node, field)

@@ -145,7 +145,7 @@ class Filling:
             return text if filled == text and type(filled) is str else filled
         except ExpressionError as error:
             at = node.where_in(path, text, error.offset)
-            self._problems.append(Problem("bad-expression", error.message, at, path=node.alias_path(path)))
+            self._problems.append(Problem("bad-expression", error.message, at, path=node.path_of(*path)))
             return text
 
     def _expression(self, text: str, reading: Reading) -> Any:
@@ -166,7 +166,7 @@ class Filling:
             return
         for name in unresolved_parameters(text, template=is_template):
             message = f"config.{name} is not defined"
-            problem = Problem("unknown-parameter", message, node.where(*path), path=node.alias_path(path))
+            problem = Problem("unknown-parameter", message, node.where(*path), path=node.path_of(*path))
             self.wanting.setdefault(name, problem)
 
 
