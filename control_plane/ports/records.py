@@ -131,6 +131,16 @@ class ExecutionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Glance:
+    """As much of an execution as a list of runs tells."""
+
+    run: RunId
+    host: Host
+    agent: AgentName | None
+    state: ExecutionState
+
+
+@dataclass(frozen=True, slots=True)
 class PlanRow:
     """An execution's frozen plan and what its templates see. Written once."""
 

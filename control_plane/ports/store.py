@@ -23,6 +23,7 @@ from control_plane.ports.records import (
     DocumentRow,
     EntryRow,
     ExecutionRow,
+    Glance,
     PlanRow,
     RunRow,
 )
@@ -95,6 +96,15 @@ class Runs(Protocol):
         """Newest first."""
         ...
 
+    def ended(self, before: Instant, limit: int) -> Sequence[RunRow]:
+        """Those that finished before, the first of them first."""
+        ...
+
+    def remove(self, run: RunId) -> bool:
+        """Forget the run with its executions and all that hangs on them; whether there was one. Its number is not
+        given again."""
+        ...
+
     def next_number(self, workflow: str) -> int:
         """Counts up durably, per workflow, from 1."""
         ...
@@ -108,6 +118,14 @@ class Executions(Protocol):
         ...
 
     def get(self, execution: ExecutionId) -> ExecutionRow | None: ...
+
+    def find(self, text: str) -> ExecutionRow | None:
+        """By id, or by name: the newest that is called so."""
+        ...
+
+    def glances(self, runs: Iterable[RunId]) -> Sequence[Glance]:
+        """A little of each execution of these runs, in order of creation."""
+        ...
 
     def plan(self, execution: ExecutionId) -> PlanRow | None: ...
 
@@ -153,6 +171,10 @@ class Entries(Protocol):
         """By name."""
         ...
 
+    def uses(self, digest: str) -> bool:
+        """Whether any execution has an artifact with this content."""
+        ...
+
     def add_event(self, execution: ExecutionId, number: int, body: bytes) -> None:
         """The ``number``-th input event (from 1) of an orchestrated execution's machine; Conflict where it exists."""
         ...
@@ -184,6 +206,22 @@ class Fleet(Protocol):
         ...
 
 
+class Garbage(Protocol):
+    """Blobs that may be deleted: what referred to them was removed."""
+
+    def mark(self, digest: str, since: Instant) -> None:
+        """It may be; an older mark stays."""
+        ...
+
+    def unmark(self, digest: str) -> bool:
+        """It may not, or it is gone; whether it was marked."""
+        ...
+
+    def marked(self, before: Instant, limit: int) -> Sequence[str]:
+        """Digests that were marked before, the first first."""
+        ...
+
+
 class Unit(Protocol):
     """What a unit of work reads and writes."""
 
@@ -197,6 +235,8 @@ class Unit(Protocol):
     def entries(self) -> Entries: ...
     @property
     def fleet(self) -> Fleet: ...
+    @property
+    def garbage(self) -> Garbage: ...
 
 
 class Store(Protocol):

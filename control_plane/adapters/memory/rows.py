@@ -1,4 +1,4 @@
-"""The five collections of the store's twin. Their methods say what those of control_plane.ports.store say.
+"""The collections of the store's twin. Their methods say what those of control_plane.ports.store say.
 
 Constraints are the database's: what it refuses is refused here with the same exception, so that a test on the twin
 finds it.
@@ -21,6 +21,7 @@ from control_plane.ports.records import (
     DocumentRow,
     EntryRow,
     ExecutionRow,
+    Glance,
     PlanRow,
     RunRow,
 )
@@ -59,6 +60,8 @@ class MemoryRuns:
     def __init__(self, ledger: Ledger) -> None:
         self._runs: Table[RunId, RunRow] = Table(ledger)
         self._numbers: Table[str, int] = Table(ledger)
+        self.hanging: list[Callable[[RunId], None]] = []
+        """Forget what hangs on a run."""
 
     def add(self, row: RunRow) -> None:
         if row.id in self._runs:
@@ -90,6 +93,19 @@ class MemoryRuns:
         )
         return rows[::-1][:limit]
 
+    def ended(self, before: Instant, limit: int) -> Sequence[RunRow]:
+        rows = _found(
+            self._runs,
+            lambda row: row.finished_at is not None and row.finished_at < before,
+            lambda row: row.finished_at or 0,
+        )
+        return rows[:limit]
+
+    def remove(self, run: RunId) -> bool:
+        for forget in self.hanging:
+            forget(run)
+        return self._runs.delete(run)
+
     def next_number(self, workflow: str) -> int:
         number = (self._numbers.get(workflow) or 0) + 1
         self._numbers.set(workflow, number)
@@ -105,6 +121,9 @@ class MemoryExecutions:
         self._plans: Table[ExecutionId, PlanRow] = Table(ledger)
         self._order: Table[ExecutionId, int] = Table(ledger)
         self._places: Table[tuple[ExecutionId, StepRef, int], ExecutionId] = Table(ledger)
+        self.hanging: list[Callable[[ExecutionId], None]] = []
+        """Forget what hangs on an execution."""
+        runs.hanging.append(self._forget)
 
     def add(self, row: ExecutionRow, plan: PlanRow) -> None:
         if row.id in self._executions:
@@ -118,10 +137,19 @@ class MemoryExecutions:
         json.dumps([dict(plan.variables), dict(row.refused_by)])
         self._executions.set(row.id, row)
         self._plans.set(row.id, plan)
-        self._order.set(row.id, sum(1 for _ in self._order))
+        self._order.set(row.id, max(self._order, default=0) + 1)
 
     def get(self, execution: ExecutionId) -> ExecutionRow | None:
         return self._executions.get(execution)
+
+    def find(self, text: str) -> ExecutionRow | None:
+        named = _found(self._executions, lambda row: row.name == text, lambda row: (row.created_at, row.id))
+        return self._executions.get(ExecutionId(text)) or next(reversed(named), None)
+
+    def glances(self, runs: Iterable[RunId]) -> Sequence[Glance]:
+        wanted = frozenset(runs)
+        rows = _found(self._executions, lambda row: row.run in wanted, lambda row: self._order.get(row.id) or 0)
+        return [Glance(row.run, row.host, row.agent, row.state) for row in rows]
 
     def plan(self, execution: ExecutionId) -> PlanRow | None:
         return self._plans.get(execution)
@@ -152,6 +180,15 @@ class MemoryExecutions:
         )
         return rows[:limit]
 
+    def _forget(self, run: RunId) -> None:
+        for row in self.of_run(run):
+            for forget in self.hanging:
+                forget(row.id)
+            if row.place is not None:
+                self._places.delete((row.place.parent, row.place.ref, row.place.index))
+            for table in (self._plans, self._order, self._executions):
+                table.delete(row.id)
+
     def _occupy(self, child: ExecutionId, place: ChildPlace) -> None:
         if place.parent not in self._executions:
             raise Conflict(f"execution {child} has the parent {place.parent}, which does not exist")
@@ -168,6 +205,7 @@ class MemoryEntries:
         self._entries: Table[tuple[ExecutionId, int, int], EntryRow] = Table(ledger)
         self._artifacts: Table[tuple[ExecutionId, int, str], ArtifactRow] = Table(ledger)
         self._events: Table[tuple[ExecutionId, int], bytes] = Table(ledger)
+        executions.hanging.append(self._forget)
 
     def add(self, rows: Sequence[EntryRow]) -> None:
         for row in rows:
@@ -191,6 +229,9 @@ class MemoryEntries:
     def artifacts(self, execution: ExecutionId) -> Sequence[ArtifactRow]:
         return _found(self._artifacts, lambda row: row.execution == execution, lambda row: (row.name, row.attempt))
 
+    def uses(self, digest: str) -> bool:
+        return any(row.digest == digest for row in self._artifacts)
+
     def add_event(self, execution: ExecutionId, number: int, body: bytes) -> None:
         self._known(execution)
         if (execution, number) in self._events:
@@ -202,6 +243,14 @@ class MemoryEntries:
         while (body := self._events.get((execution, len(found) + 1))) is not None:
             found.append(body)
         return found
+
+    def _forget(self, execution: ExecutionId) -> None:
+        for entry in self.of(execution):
+            self._entries.delete((execution, entry.attempt.number, entry.seq))
+        for artifact in self.artifacts(execution):
+            self._artifacts.delete((execution, artifact.attempt, artifact.name))
+        for number in range(1, len(self.events(execution)) + 1):
+            self._events.delete((execution, number))
 
     def _known(self, execution: ExecutionId) -> None:
         if self._executions.get(execution) is None:
@@ -230,6 +279,24 @@ class MemoryFleet:
 
     def by_token(self, token_hash: str) -> AgentRow | None:
         return next((row for row in self._agents if row.token_hash == token_hash), None)
+
+
+class MemoryGarbage:
+    """Blobs that may be deleted."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._marks: Table[str, tuple[Instant, str]] = Table(ledger)
+
+    def mark(self, digest: str, since: Instant) -> None:
+        if digest not in self._marks:
+            self._marks.set(digest, (since, digest))
+
+    def unmark(self, digest: str) -> bool:
+        return self._marks.delete(digest)
+
+    def marked(self, before: Instant, limit: int) -> Sequence[str]:
+        found = _found(self._marks, lambda mark: mark[0] < before, lambda mark: mark)
+        return [digest for _, digest in found][:limit]
 
 
 def _plain(name: str) -> str:

@@ -9,7 +9,14 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from control_plane.adapters.memory.rows import MemoryCatalog, MemoryEntries, MemoryExecutions, MemoryFleet, MemoryRuns
+from control_plane.adapters.memory.rows import (
+    MemoryCatalog,
+    MemoryEntries,
+    MemoryExecutions,
+    MemoryFleet,
+    MemoryGarbage,
+    MemoryRuns,
+)
 from control_plane.adapters.memory.tables import Ledger
 from control_plane.ports.store import Unavailable, Unit
 
@@ -25,6 +32,7 @@ class MemoryUnit:
         self.executions = MemoryExecutions(ledger, self.runs)
         self.entries = MemoryEntries(ledger, self.executions)
         self.fleet = MemoryFleet(ledger)
+        self.garbage = MemoryGarbage(ledger)
 
 
 class MemoryStore:

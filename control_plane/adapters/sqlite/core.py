@@ -80,7 +80,28 @@ def _runs() -> Mapping[str, ClauseElement]:
         "LATEST": newest.where(before),
         "LATEST_OF": newest.where(before, table.c.workflow == _P("workflow")),
         "NEXT": next_number,
+        "ENDED": select(table)
+        .where(table.c.finished_at < _P("before"))
+        .order_by(table.c.finished_at)
+        .limit(_P("limit"))
+        .offset(_ZERO),
+        **{f"REMOVE_{name}": statement for name, statement in _removing().items()},
     }
+
+
+def _removing() -> Mapping[str, ClauseElement]:
+    """A run and all that hangs on it, in this order."""
+    runs, executions = tables.runs, tables.executions
+    its = select(executions.c.id).where(executions.c.run == _P("run")).scalar_subquery()
+    hanging = {table.name.upper(): delete(table).where(table.c.execution.in_(its)) for table in _HANGING}
+    return {
+        **hanging,
+        "EXECUTIONS": delete(executions).where(executions.c.run == _P("run")),
+        "RUN": delete(runs).where(runs.c.id == _P("run")),
+    }
+
+
+_HANGING: Final = (tables.events, tables.entries, tables.artifacts, tables.plans)
 
 
 def _executions() -> Mapping[str, ClauseElement]:
@@ -93,6 +114,14 @@ def _executions() -> Mapping[str, ClauseElement]:
         "ADD": insert(table),
         "ADD_PLAN": insert(plans),
         "GET": select(table).where(table.c.id == _P("the_id")),
+        "FIND": select(table)
+        .where(table.c.name == _P("name"))
+        .order_by(table.c.created_at.desc(), table.c.id.desc())
+        .limit(_ONE)
+        .offset(_ZERO),
+        "GLANCES": select(table.c.run, table.c.host, table.c.agent, table.c.state)
+        .where(table.c.run.in_(select(func.json_each(_P("runs")).table_valued("value").c.value)))
+        .order_by(literal_column("executions.rowid")),
         "PLAN": select(plans).where(plans.c.execution == _P("the_id")),
         "PUT": _updating(table, "id", but=("run", "parent", "parent_ref", "parent_index", "child_kind")),
         "OF_RUN": select(table).where(table.c.run == _P("run")).order_by(literal_column("executions.rowid")),
@@ -114,8 +143,22 @@ def _entries() -> Mapping[str, ClauseElement]:
         "ARTIFACTS": select(artifacts)
         .where(artifacts.c.execution == _P("execution"))
         .order_by(artifacts.c.name, artifacts.c.attempt),
+        "USES": select(literal_column("1")).where(artifacts.c.digest == _P("digest")).limit(_ONE).offset(_ZERO),
         "ADD_EVENT": insert(events),
         "EVENTS": select(events.c.body).where(events.c.execution == _P("execution")).order_by(events.c.number),
+    }
+
+
+def _garbage() -> Mapping[str, ClauseElement]:
+    table = tables.garbage
+    return {
+        "MARK": upsert(table).on_conflict_do_nothing(index_elements=["digest"]),
+        "UNMARK": delete(table).where(table.c.digest == _P("the_digest")),
+        "MARKED": select(table.c.digest)
+        .where(table.c.since < _P("before"))
+        .order_by(table.c.since)
+        .limit(_P("limit"))
+        .offset(_ZERO),
     }
 
 
@@ -136,5 +179,6 @@ STATEMENTS: Final[Mapping[str, Mapping[str, ClauseElement]]] = {
     "EXECUTIONS": _executions(),
     "ENTRIES": _entries(),
     "AGENTS": _agents(),
+    "GARBAGE": _garbage(),
 }
 """By collection and name."""

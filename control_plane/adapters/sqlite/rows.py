@@ -21,6 +21,7 @@ from control_plane.ports.records import (
     DocumentRow,
     EntryRow,
     ExecutionRow,
+    Glance,
     Host,
     OnLost,
     PlanRow,
@@ -184,6 +185,11 @@ def execution(row: Row) -> ExecutionRow:
         resumed=bool(row[36]),
         notes=tuple(map(str, json.loads(_text(row[37])))),
     )
+
+
+def glance(row: Row) -> Glance:
+    run, host, agent, state = row
+    return Glance(RunId(_text(run)), Host(_text(host)), _maybe_agent(agent), ExecutionState(_text(state)))
 
 
 def plan_params(row: PlanRow) -> Params:

@@ -83,6 +83,46 @@ INSERT INTO run_numbers (workflow, number) VALUES (:workflow, 1) ON CONFLICT (wo
 (run_numbers.number + 1) RETURNING number
 """
 
+RUNS_ENDED: Final = """\
+SELECT runs.id, runs.name, runs.number, runs.workflow, runs.actor_name, runs.actor_kind, runs.created_at,
+runs."key", runs.tags, runs.finished_at, runs.verdict
+FROM runs
+WHERE runs.finished_at < :before ORDER BY runs.finished_at
+LIMIT :limit OFFSET 0
+"""
+
+RUNS_REMOVE_EVENTS: Final = """\
+DELETE FROM events WHERE events.execution IN (SELECT executions.id
+FROM executions
+WHERE executions.run = :run)
+"""
+
+RUNS_REMOVE_ENTRIES: Final = """\
+DELETE FROM entries WHERE entries.execution IN (SELECT executions.id
+FROM executions
+WHERE executions.run = :run)
+"""
+
+RUNS_REMOVE_ARTIFACTS: Final = """\
+DELETE FROM artifacts WHERE artifacts.execution IN (SELECT executions.id
+FROM executions
+WHERE executions.run = :run)
+"""
+
+RUNS_REMOVE_PLANS: Final = """\
+DELETE FROM plans WHERE plans.execution IN (SELECT executions.id
+FROM executions
+WHERE executions.run = :run)
+"""
+
+RUNS_REMOVE_EXECUTIONS: Final = """\
+DELETE FROM executions WHERE executions.run = :run
+"""
+
+RUNS_REMOVE_RUN: Final = """\
+DELETE FROM runs WHERE runs.id = :run
+"""
+
 EXECUTIONS_ADD: Final = """\
 INSERT INTO executions (id, run, name, workflow, state, host, created_at, parent, parent_ref, parent_index,
 child_kind, target, pinned, attempt, agent, reason, queued_at, assigned_at, started_at, finished_at, lease_until,
@@ -110,6 +150,27 @@ executions.queue_deadline, executions.applied_seq, executions.refused_by, execut
 executions.resumed, executions.notes
 FROM executions
 WHERE executions.id = :the_id
+"""
+
+EXECUTIONS_FIND: Final = """\
+SELECT executions.id, executions.run, executions.name, executions.workflow, executions.state, executions.host,
+executions.created_at, executions.parent, executions.parent_ref, executions.parent_index, executions.child_kind,
+executions.target, executions.pinned, executions.attempt, executions.agent, executions.reason, executions.queued_at,
+executions.assigned_at, executions.started_at, executions.finished_at, executions.lease_until, executions."group",
+executions.group_max, executions.cancel_in_progress, executions.on_lost, executions.stop_state,
+executions.stop_reason, executions.paused, executions.address, executions.ready, executions.description,
+executions.queue_deadline, executions.applied_seq, executions.refused_by, executions.depth, executions.waits_at,
+executions.resumed, executions.notes
+FROM executions
+WHERE executions.name = :name ORDER BY executions.created_at DESC, executions.id DESC
+LIMIT 1 OFFSET 0
+"""
+
+EXECUTIONS_GLANCES: Final = """\
+SELECT executions.run, executions.host, executions.agent, executions.state
+FROM executions
+WHERE executions.run IN (SELECT anon_1.value
+FROM json_each(:runs) AS anon_1) ORDER BY executions.rowid
 """
 
 EXECUTIONS_PLAN: Final = """\
@@ -229,6 +290,13 @@ FROM artifacts
 WHERE artifacts.execution = :execution ORDER BY artifacts.name, artifacts.attempt
 """
 
+ENTRIES_USES: Final = """\
+SELECT 1
+FROM artifacts
+WHERE artifacts.digest = :digest
+LIMIT 1 OFFSET 0
+"""
+
 ENTRIES_ADD_EVENT: Final = """\
 INSERT INTO events (execution, number, body) VALUES (:execution, :number, :body)
 """
@@ -269,6 +337,21 @@ SELECT agents.name, agents.labels, agents.state, agents.created_at, agents.max_c
 agents.token_expires, agents.serials, agents.session, agents.last_seen, agents.version, agents.executor, agents.skew
 FROM agents
 WHERE agents.token_hash = :token_hash
+"""
+
+GARBAGE_MARK: Final = """\
+INSERT INTO garbage (digest, since) VALUES (:digest, :since) ON CONFLICT (digest) DO NOTHING
+"""
+
+GARBAGE_UNMARK: Final = """\
+DELETE FROM garbage WHERE garbage.digest = :the_digest
+"""
+
+GARBAGE_MARKED: Final = """\
+SELECT garbage.digest
+FROM garbage
+WHERE garbage.since < :before ORDER BY garbage.since
+LIMIT :limit OFFSET 0
 """
 
 SCHEMA: Final = (
@@ -444,6 +527,22 @@ CONSTRAINT pk_agents PRIMARY KEY (name)
 CREATE INDEX ix_agents_token_hash ON agents (token_hash)
 """,
     """\
-INSERT INTO alembic_version (version_num) VALUES ('0002')
+CREATE TABLE garbage (
+digest VARCHAR NOT NULL,
+since BIGINT NOT NULL,
+CONSTRAINT pk_garbage PRIMARY KEY (digest)
+)
+""",
+    """\
+CREATE INDEX ix_executions_name ON executions (name, created_at)
+""",
+    """\
+CREATE INDEX ix_runs_finished_at ON runs (finished_at)
+""",
+    """\
+CREATE INDEX ix_artifacts_digest ON artifacts (digest)
+""",
+    """\
+INSERT INTO alembic_version (version_num) VALUES ('0003')
 """,
 )

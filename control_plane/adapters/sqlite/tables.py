@@ -65,6 +65,7 @@ runs = Table(
     UniqueConstraint("actor_name", "actor_kind", "key"),
     Index("ix_runs_created_at", "created_at", "id"),
     Index("ix_runs_workflow_created_at", "workflow", "created_at"),
+    Index("ix_runs_finished_at", "finished_at"),
 )
 
 run_numbers = Table(
@@ -119,6 +120,7 @@ executions = Table(
     Index("ix_executions_run", "run"),
     Index("ix_executions_state_queued_at", "state", "queued_at"),
     Index("ix_executions_agent_state", "agent", "state"),
+    Index("ix_executions_name", "name", "created_at"),
 )
 
 plans = Table(
@@ -154,6 +156,14 @@ artifacts = Table(
     _needed("size", BigInteger),
     _needed("digest", String),
     _needed("stored_at", BigInteger),
+    Index("ix_artifacts_digest", "digest"),
+)
+
+garbage = Table(
+    "garbage",
+    metadata,
+    Column("digest", String, primary_key=True),
+    _needed("since", BigInteger),
 )
 
 events = Table(

@@ -1,4 +1,4 @@
-"""The five collections of a unit of work on the tables.
+"""The collections of a unit of work on the tables.
 
 Their methods say what those of control_plane.ports.store say.
 
@@ -20,6 +20,7 @@ from control_plane.ports.records import (
     DocumentRow,
     EntryRow,
     ExecutionRow,
+    Glance,
     PlanRow,
     RunRow,
 )
@@ -84,6 +85,20 @@ class Runs:
         sql = statements.RUNS_LATEST if workflow is None else statements.RUNS_LATEST_OF
         return [rows.run(row) for row in self._session.all(sql, params)]
 
+    def ended(self, before: Instant, limit: int) -> Sequence[RunRow]:
+        return [rows.run(row) for row in self._session.all(statements.RUNS_ENDED, {"before": before, "limit": limit})]
+
+    def remove(self, run: RunId) -> bool:
+        for statement in (
+            statements.RUNS_REMOVE_EVENTS,
+            statements.RUNS_REMOVE_ENTRIES,
+            statements.RUNS_REMOVE_ARTIFACTS,
+            statements.RUNS_REMOVE_PLANS,
+            statements.RUNS_REMOVE_EXECUTIONS,
+        ):
+            self._session.run(statement, {"run": run})
+        return self._session.run(statements.RUNS_REMOVE_RUN, {"run": run}) > 0
+
     def next_number(self, workflow: str) -> int:
         found = self._session.one(statements.RUNS_NEXT, {"workflow": workflow})
         assert found is not None
@@ -105,6 +120,15 @@ class Executions:
     def get(self, execution: ExecutionId) -> ExecutionRow | None:
         found = self._session.one(statements.EXECUTIONS_GET, {"the_id": execution})
         return None if found is None else rows.execution(found)
+
+    def find(self, text: str) -> ExecutionRow | None:
+        found = self._session.one(statements.EXECUTIONS_GET, {"the_id": text})
+        found = found or self._session.one(statements.EXECUTIONS_FIND, {"name": text})
+        return None if found is None else rows.execution(found)
+
+    def glances(self, runs: Iterable[RunId]) -> Sequence[Glance]:
+        found = self._session.all(statements.EXECUTIONS_GLANCES, {"runs": rows.packed(list(runs))})
+        return [rows.glance(row) for row in found]
 
     def plan(self, execution: ExecutionId) -> PlanRow | None:
         found = self._session.one(statements.EXECUTIONS_PLAN, {"the_id": execution})
@@ -157,6 +181,9 @@ class Entries:
     def artifacts(self, execution: ExecutionId) -> Sequence[ArtifactRow]:
         return [rows.artifact(row) for row in self._session.all(statements.ENTRIES_ARTIFACTS, {"execution": execution})]
 
+    def uses(self, digest: str) -> bool:
+        return self._session.one(statements.ENTRIES_USES, {"digest": digest}) is not None
+
     def add_event(self, execution: ExecutionId, number: int, body: bytes) -> None:
         self._session.run(statements.ENTRIES_ADD_EVENT, {"execution": execution, "number": number, "body": body})
 
@@ -189,6 +216,23 @@ class Fleet:
         return None if found is None else rows.agent(found)
 
 
+class Garbage:
+    """Blobs that may be deleted."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def mark(self, digest: str, since: Instant) -> None:
+        self._session.run(statements.GARBAGE_MARK, {"digest": digest, "since": since})
+
+    def unmark(self, digest: str) -> bool:
+        return self._session.run(statements.GARBAGE_UNMARK, {"the_digest": digest}) > 0
+
+    def marked(self, before: Instant, limit: int) -> Sequence[str]:
+        found = self._session.all(statements.GARBAGE_MARKED, {"before": before, "limit": limit})
+        return [str(row[0]) for row in found]
+
+
 class SqliteUnit:
     """The Unit of one connection."""
 
@@ -198,6 +242,7 @@ class SqliteUnit:
         self.executions = Executions(session)
         self.entries = Entries(session)
         self.fleet = Fleet(session)
+        self.garbage = Garbage(session)
 
 
 def _by_place(row: ExecutionRow) -> tuple[tuple[int, ...], int]:

@@ -6,7 +6,7 @@ from dataclasses import MISSING, fields, replace
 
 import pytest
 
-from control_plane.ports.records import Actor, ChildPlace, DocumentKind, ExecutionRow
+from control_plane.ports.records import Actor, ChildPlace, DocumentKind, ExecutionRow, Glance
 from control_plane.ports.store import Conflict, Store, Unit
 from tests.contracts.store.rows import (
     a_document,
@@ -274,3 +274,97 @@ async def test_agents(store: Store) -> None:
     assert await store.read(lambda u: u.fleet.get(AgentName("prod"))) == joined
     assert await store.read(lambda u: u.fleet.by_token("hash-of-prod")) is None
     assert await store.read(lambda u: u.fleet.get(AgentName("nobody"))) is None
+
+
+async def test_an_execution_is_found_by_id_and_by_name_the_newest_first(store: Store) -> None:
+    await started(store)
+    older = replace(an_execution("x1"), name="nightly", created_at=Instant(5))
+    newer = replace(an_execution("x2"), name="nightly", created_at=Instant(6))
+    await store.write(adding(newer, older))  # type: ignore[arg-type]
+    assert await store.read(lambda u: u.executions.find("nightly")) == newer
+    assert await store.read(lambda u: u.executions.find("x1")) == older
+    assert await store.read(lambda u: u.executions.find("night")) is None
+
+
+async def test_glances_are_of_the_runs_that_are_asked_for(store: Store) -> None:
+    await started(store)
+
+    def work(unit: Unit) -> None:
+        unit.runs.add(a_run("r2", 2))
+        unit.runs.add(a_run("r3", 3))
+        unit.executions.add(replace(an_execution("x2"), run=RunId("r2")), a_plan(ExecutionId("x2")))
+        unit.executions.add(replace(an_execution("x3"), run=RunId("r3")), a_plan(ExecutionId("x3")))
+
+    await store.write(work)
+    row = await store.read(lambda u: u.executions.get(ExecutionId("x2")))
+    assert row is not None
+    glances = await store.read(lambda u: u.executions.glances([RunId("r1"), RunId("r2")]))
+    assert [glance.run for glance in glances] == ["r1", "r2"]
+    assert glances[1] == Glance(row.run, row.host, row.agent, row.state)
+    assert await store.read(lambda u: u.executions.glances([])) == []
+
+
+async def test_runs_that_ended_are_found_and_removed_with_all_that_hangs_on_them(store: Store) -> None:
+    await started(store)
+    child = replace(an_execution("x2"), place=ChildPlace(ExecutionId("e1"), StepRef("1"), 0, ChildKind.WORKER))
+
+    def work(unit: Unit) -> None:
+        unit.runs.put(replace(a_run(), finished_at=Instant(70)))
+        unit.runs.add(replace(a_run("r2", 2), finished_at=Instant(60)))
+        unit.runs.add(a_run("r3", 3))
+        unit.executions.add(child, a_plan(child.id))
+        unit.entries.add([an_entry(1)])
+        unit.entries.add_artifact(an_artifact("a"))
+        unit.entries.add_event(ExecutionId("e1"), 1, b"x")
+        assert unit.runs.next_number("cross") == 1
+
+    await store.write(work)
+    assert [run.id for run in await store.read(lambda u: u.runs.ended(Instant(71), 10))] == ["r2", "r1"]
+    assert [run.id for run in await store.read(lambda u: u.runs.ended(Instant(70), 10))] == ["r2"]
+    assert [run.id for run in await store.read(lambda u: u.runs.ended(Instant(71), 1))] == ["r2"]
+    digest = an_artifact("a").digest
+    assert await store.read(lambda u: u.entries.uses(digest))
+    assert await store.write(lambda u: u.runs.remove(RunId("r1")))
+    assert not await store.write(lambda u: u.runs.remove(RunId("r1")))
+
+    def look(unit: Unit) -> tuple[object, ...]:
+        root = ExecutionId("e1")
+        return (
+            unit.runs.get(RunId("r1")),
+            *(unit.executions.get(one) for one in (root, child.id)),
+            unit.executions.plan(root),
+            *(unit.entries.of(root), unit.entries.artifacts(root), unit.entries.events(root)),
+        )
+
+    assert await store.read(look) == (None, None, None, None, [], [], [])
+    assert not await store.read(lambda u: u.entries.uses(digest))
+    assert await store.read(lambda u: u.runs.get(RunId("r2"))) is not None
+    assert await store.write(lambda u: u.runs.next_number("cross")) == 2
+
+
+async def test_a_removal_that_fails_removes_nothing(store: Store) -> None:
+    await started(store)
+
+    def work(unit: Unit) -> None:
+        unit.runs.remove(RunId("r1"))
+        raise RuntimeError("after all not")
+
+    with pytest.raises(RuntimeError):
+        await store.write(work)
+    assert await store.read(lambda u: u.runs.get(RunId("r1"))) == a_run()
+    assert await store.read(lambda u: u.executions.get(ExecutionId("e1"))) == an_execution()
+
+
+async def test_garbage(store: Store) -> None:
+    def work(unit: Unit) -> None:
+        unit.garbage.mark("sha256:b", Instant(5))
+        unit.garbage.mark("sha256:a", Instant(7))
+        unit.garbage.mark("sha256:b", Instant(9))  # the older mark stays
+
+    await store.write(work)
+    assert await store.read(lambda u: u.garbage.marked(Instant(8), 10)) == ["sha256:b", "sha256:a"]
+    assert await store.read(lambda u: u.garbage.marked(Instant(7), 10)) == ["sha256:b"]
+    assert await store.read(lambda u: u.garbage.marked(Instant(8), 1)) == ["sha256:b"]
+    assert await store.write(lambda u: u.garbage.unmark("sha256:b"))
+    assert not await store.write(lambda u: u.garbage.unmark("sha256:b"))
+    assert await store.read(lambda u: u.garbage.marked(Instant(8), 10)) == ["sha256:a"]

@@ -113,6 +113,10 @@ def test_the_hot_queries_use_their_indexes(tmp_path: Path) -> None:
     assert "ix_executions_agent_state" in way(statements.EXECUTIONS_IN_STATES_OF, states=states, agent="x", limit=1)
     assert "INDEX" in way(statements.EXECUTIONS_CHILDREN, parent="x")
     assert "SCAN" not in way(statements.EXECUTIONS_GET, the_id="x")
+    assert "ix_executions_name" in way(statements.EXECUTIONS_FIND, name="x")
+    assert "ix_executions_run" in way(statements.EXECUTIONS_GLANCES, runs='["a"]')
+    assert "ix_runs_finished_at" in way(statements.RUNS_ENDED, before=1, limit=1)
+    assert "ix_artifacts_digest" in way(statements.ENTRIES_USES, digest="x")
     connection.close()
 
 
