@@ -1,6 +1,7 @@
 """An agent put together: the only place that names the link to the control plane and an executor.
 
-Called by __main__ alone.
+Called by __main__ alone. What only one kind of agent needs, or only once (an HTTP client, to join), is loaded when it
+is needed: an agent is to be small.
 """
 
 from __future__ import annotations
@@ -17,13 +18,10 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.conductor.workspace import Isolation
-from agent.executors.process.executor import Options, ProcessExecutor
 from agent.health import health
 from agent.link import identity
 from agent.link.background import beside
 from agent.link.control import Link
-from agent.link.enrolment import enrol
 from agent.link.join import BadJoin
 from agent.link.renewal import Keep
 from agent.ports.executor import Executor
@@ -34,6 +32,7 @@ from workflow.session import LinkDown, Refused
 
 if TYPE_CHECKING:
     from agent.executors.kubernetes.opening import Cluster
+    from agent.executors.process.executor import ProcessExecutor
 
 log = logging.getLogger("muster.agent")
 
@@ -76,6 +75,8 @@ async def agent(settings: Settings, version: str, connected: Callable[[AgentName
 
 async def join(state: Path, invitation: str) -> AgentName:
     """Take an invitation; the agent's name. CannotStart."""
+    from agent.link.enrolment import enrol
+
     try:
         with _alone(state):
             return (await enrol(invitation, state)).name
@@ -139,6 +140,8 @@ async def _kept_in_cluster(settings: Settings, stack: AsyncExitStack) -> Keep | 
 
 async def _join_again(invitation: str, state: Path, keep: Keep, known: bool) -> None:
     """Take an invitation. Who is known already goes on as it was where that fails. CannotStart."""
+    from agent.link.enrolment import enrol
+
     try:
         await keep(await enrol(invitation, state))
     except (BadJoin, LinkDown, Refused) as problem:
@@ -149,6 +152,9 @@ async def _join_again(invitation: str, state: Path, keep: Keep, known: bool) -> 
 
 def processes(settings: Settings, version: str) -> ProcessExecutor:
     """The executor of this machine."""
+    from agent.conductor.workspace import Isolation
+    from agent.executors.process.executor import Options, ProcessExecutor
+
     return ProcessExecutor(
         Options(
             state=settings.state,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 
+import aiohttp
 import pytest
 
+from agent.executors.kubernetes.client import send
 from tests.agent.plans import plan, step
 from tests.cluster.conftest import PYTHON, ClusterBench, bench_on
 from tests.cluster.test_steps import ends, shell
@@ -194,9 +196,6 @@ async def test_kubectl_logs_shows_what_a_person_expects(bench: ClusterBench) -> 
 
 async def printed_by_the_conductor(bench: ClusterBench, pod: str) -> bytes:
     """As ``kubectl logs`` shows it."""
-    request = await bench.calls.client.param_serialize(
-        "GET", f"{bench.base}/pods/{pod}/log?container=conductor", auth_settings=["BearerToken"]
-    )
-    answer = await bench.calls.client.call_api(*request)
-    data: bytes = await answer.read()  # type: ignore[no-untyped-call]
-    return data
+    path = f"{bench.base}/pods/{pod}/log?container=conductor"
+    answer = await send(bench.calls.client, "GET", path, {}, None, aiohttp.ClientTimeout(30))
+    return await answer.read()

@@ -18,8 +18,9 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 import aiohttp
-from kubernetes.aio.client import ApiClient
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from agent.executors.kubernetes.client import Client, send
 
 Object = dict[str, Any]
 """An object of the API, as JSON."""
@@ -60,14 +61,14 @@ class _Again(Exception):
 class Calls:
     """One API server."""
 
-    def __init__(self, client: ApiClient) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
         self.count: Counter[str] = Counter()
         """How often each verb was asked, tries included."""
         self._ahead = 0.0
 
     @property
-    def client(self) -> ApiClient:
+    def client(self) -> Client:
         """For connections that are no requests."""
         return self._client
 
@@ -121,7 +122,7 @@ class Calls:
 
     async def close(self) -> None:
         """Hang up."""
-        await self._client.close()  # type: ignore[no-untyped-call]
+        await self._client.close()
 
     # --- parts ----------------------------------------------------------------------------------------------
 
@@ -173,15 +174,9 @@ class Calls:
         timeout: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
         self.count["WATCH" if query and "watch" in query else verb] += 1
-        request = await self._client.param_serialize(
-            method=verb,
-            resource_path=path + (f"?{urlencode(query)}" if query else ""),
-            header_params={"Accept": accept, **(_MERGE if verb == "PATCH" else {})},
-            body=body,
-            auth_settings=["BearerToken"],
-        )
-        answer = await self._client.call_api(*request, _request_timeout=timeout)
-        response: aiohttp.ClientResponse = answer.response
+        whole = path + (f"?{urlencode(query)}" if query else "")
+        said = {"Accept": accept, **(_MERGE if verb == "PATCH" else {})}
+        response = await send(self._client, verb, whole, said, body, timeout)
         self._ahead = _ahead(response.headers.get("Date", ""), self._ahead)
         if response.status >= 300:
             raise _refusal(response.status, await response.read(), response.headers.get("Retry-After", ""))

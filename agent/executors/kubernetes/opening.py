@@ -1,9 +1,9 @@
 """The executor made from its file, ``cluster.toml``: how pods are made here, and the policy that guards the cluster.
 
 Called by agent.assembly. The file lies beside the agent, where no control plane reaches: keys are the fields of
-``Settings``, tables ``[patience]``, ``[pod]``, ``[commands]``, ``[env]``, ``[policy]``; ``kubeconfig``, ``context`` for an
-agent outside of the cluster; ``identity``, the Secret that keeps who the agent is, for one inside. The policy may stand
-in a file of its own, ``policy.toml``, so that who writes the one need not be let to write the other.
+``Settings``, tables ``[patience]``, ``[pod]``, ``[commands]``, ``[env]``, ``[policy]``; ``kubeconfig`` and ``context``
+for an agent outside of the cluster; ``identity``, the Secret that keeps who the agent is, for one inside. The policy may
+stand in a file of its own, ``policy.toml``, so that who writes the one need not be let to write the other.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from kubernetes.aio import config
-from kubernetes.aio.client import ApiClient, Configuration
-
 from agent.executors.kubernetes.calls import Calls
+from agent.executors.kubernetes.client import NoAccess, inside, outside
 from agent.executors.kubernetes.executor import KubernetesExecutor
 from agent.executors.kubernetes.keeping import Kept
 from agent.executors.kubernetes.policy import BadPolicy, Policy, read_policy
@@ -72,17 +70,10 @@ async def open_kept(cluster: Cluster) -> Kept:
 
 
 async def _calls(cluster: Cluster) -> Calls:
-    configuration = Configuration()
     try:
-        if cluster.kubeconfig:
-            await config.load_kube_config(  # type: ignore[no-untyped-call]
-                cluster.kubeconfig, cluster.context, client_configuration=configuration
-            )
-        else:
-            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-    except (config.ConfigException, OSError) as problem:
-        raise BadCluster(f"the cluster cannot be reached: {problem}") from None
-    return Calls(ApiClient(configuration))
+        return Calls(await (outside(cluster.kubeconfig, cluster.context) if cluster.kubeconfig else inside()))
+    except NoAccess as problem:
+        raise BadCluster(str(problem)) from None
 
 
 def _known(found: Mapping[str, Any]) -> dict[str, Any]:

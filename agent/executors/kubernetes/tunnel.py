@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
-from kubernetes.aio.client import ApiClient
 
 from agent.executors.kubernetes.beside import beside
+from agent.executors.kubernetes.client import Client, credentials, session
 
 _DATA, _ERROR = 0, 1
 _PIECE = 64 * 1024
@@ -23,18 +23,15 @@ _CONNECT = 15.0
 
 
 @asynccontextmanager
-async def tunnel(client: ApiClient, namespace: str, pod: str, port: int) -> AsyncIterator[socket.socket]:
+async def tunnel(client: Client, namespace: str, pod: str, port: int) -> AsyncIterator[socket.socket]:
     """A connected socket whose other end is the pod's port. ConnectionError where the API server refuses."""
     path = f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward?ports={port}"
-    _, url, headers, *_ = await client.param_serialize(
-        method="GET", resource_path=path, header_params={}, auth_settings=["BearerToken"]
-    )
-    session = client.rest_client.pool_manager or client.rest_client._create_pool_manager()
-    client.rest_client.pool_manager = session
+    url = f"{client.configuration.host}{path}".replace("http", "ws", 1)
+    headers = await credentials(client)
     try:
         async with asyncio.timeout(_CONNECT):
-            web = await session.ws_connect(
-                url.replace("http", "ws", 1), headers=headers, protocols=("v4.channel.k8s.io",), max_msg_size=0
+            web = await session(client).ws_connect(
+                url, headers=headers, protocols=("v4.channel.k8s.io",), max_msg_size=0
             )
     except (aiohttp.ClientError, TimeoutError, OSError) as problem:
         raise ConnectionError(f"the API server forwards no port: {problem}") from None
