@@ -32,6 +32,19 @@ def workflow(spec: str) -> Workflow:
         ("  steps: [{artifacts: {paths: [§'[a']}}]\n", "empty-glob", "not closed"),
         ("  steps: [{artifacts: {paths: [§/etc/*]}}]\n", "empty-glob", "/etc is in no volume"),
         ("  steps: [{artifacts: {workingDir: /opt, paths: [§x]}}]\n", "empty-glob", "/opt is in no volume"),
+        (
+            "  container: {workingDir: /opt}\n  steps: [{artifacts: {paths: [§x]}}]\n",
+            "empty-glob",
+            "/opt is in no volume",
+        ),
+        ("  steps: [{workingDir: /opt, steps: [{artifacts: {paths: [§x]}}]}]\n", "empty-glob", "/opt is in no"),
+        ("  container: {workingDir: /opt}\n  steps: [{parallel: {artifacts: {paths: [§x]}}}]\n", "empty-glob", "/opt"),
+        ("  steps: [{artifacts: {paths: [§a/*, '!a/*']}}]\n", "empty-glob", "left out by '!a/*'"),
+        ("  steps: [{artifacts: {paths: [§a/*, '!**']}}]\n", "empty-glob", "left out by '!**'"),
+        ("  container: {image: §'node 20'}\n", "bad-image", "no name of an image"),
+        ("  container: {image: §'Node:20'}\n", "bad-image", "no name of an image"),
+        ("  container: {image: §'node:{{ env.N }}'}\n", "bad-image", "env is known only while steps run"),
+        ("  services: {db: {image: §'x:{{ file(\"v\") }}'}}\n", "bad-image", "file is known only while steps run"),
         ("  steps: [{execute: {tests: §[{name: a}]}}]\n", "legacy-tests", "use `workflows`"),
         ("  steps: [{retry: §{count: 2}, steps: [{shell: a}]}]\n", "retry-without-operation", "has none"),
     ],
@@ -56,6 +69,10 @@ def test_what_is_warned_of(marked: str, code: str, words: str) -> None:
         "  container: {volumeMounts: [{name: v, mountPath: /out}]}\n  steps: [{artifacts: {paths: [/out/a]}}]\n",
         "  steps: [{retry: {count: 2}, shell: a}]\n",
         "  container: {image: x}\n  execution: {target: {name: nobody}}\n",
+        "  container: {image: 'ghcr.io:443/a/b_c/d-e.f:v1.2-x@sha256:" + "a" * 64 + "'}\n",
+        "  container: {image: 'node:{{ config.n }}-{{ matrix.m }}'}\n",
+        "  container: {workingDir: /opt}\n  steps: [{artifacts: {workingDir: /data, paths: [x, '/data/**', '!y']}}]\n",
+        "  container: {workingDir: '{{ config.d }}'}\n  steps: [{artifacts: {paths: [x]}}]\n",
     ],
 )
 def test_what_is_fine_is_left_alone(spec: str) -> None:
@@ -70,13 +87,20 @@ def test_images_where_they_cannot_be_honoured() -> None:
     ]
 
 
+def test_the_path_begins_at_the_document() -> None:
+    [found] = lint(workflow("  steps: [{shell: a}, {parallel: {steps: [{artifacts: {paths: [a, b/]}}]}}]\n"))
+    assert found.path == ("spec", "steps", 1, "parallel", "steps", 0, "artifacts", "paths", 1)
+
+
 def test_targets_that_no_agent_matches() -> None:
     spec = (
         "  execution: {target: {match: {environment: [staging]}}}\n"
         "  steps: [{execute: {workflows: [{name: a, target: {name: dev-runner}}, {name: b, target: {name: x}}]}}]\n"
+        "  events: [{cronjob: {cron: '@daily', target: {name: y}}}]\n"
     )
-    first, second = lint(workflow(spec), agents=AGENTS)
+    first, second, third = lint(workflow(spec), agents=AGENTS)
     assert first.message == (
         "waits for environment=staging: 0 of 1 agent matches; nearest: dev-runner has environment=dev"
     )
     assert "waits for name=x" in second.message and second.position.line == 7
+    assert "waits for name=y" in third.message and third.position.line == 8

@@ -6,36 +6,32 @@ what it warns of runs.
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from workflow.expressions import precedence_warnings
 from workflow.labels import Labels, Target, matches, shortfall
+from workflow.lint.globs import directories_of, matches_nothing, mounts_of
+from workflow.lint.images import cannot_be
 from workflow.model import (
     Artifacts,
     Body,
     ContainerConfig,
+    CronJob,
     Execute,
     ExecuteWorkflow,
     ExecutionDefaults,
-    GitContent,
     Node,
     Parallel,
     Reading,
     Step,
-    TarballContent,
     TargetSpec,
-    VolumeMount,
     Workflow,
     WorkflowTemplate,
 )
 from workflow.model.shape import each_node, texts_of
 from workflow.problems import Problem, Severity, in_order
-
-MOUNTED: Final = ("/data", "/testkube", "/tmp")  # noqa: S108 - the directories that every pod has
-"""Where artifacts can lie without a volume of the workflow's own."""
 
 Found = Iterator[Problem]
 
@@ -47,6 +43,8 @@ class World:
     honours_images: bool
     agents: Mapping[str, Labels] | None
     mounts: frozenset[str]
+    directories: Mapping[int, str | None]
+    """By the identity of an ``artifacts``, where its patterns begin."""
 
 
 def lint(
@@ -59,7 +57,8 @@ def lint(
 
     ``honours_images`` is false for the process executor; ``agents`` are the labels of the agents by name, when known.
     """
-    world = World(honours_images, agents, _mounts(document))
+    directories = {id(node): path for node, path in directories_of(document.spec)}
+    world = World(honours_images, agents, mounts_of(document), directories)
     problems: list[Problem] = list(_after(document.spec))
 
     def look(node: Node) -> None:
@@ -70,21 +69,6 @@ def lint(
 
     each_node(document, look)
     return in_order(problems)
-
-
-def _mounts(document: Node) -> frozenset[str]:
-    """The directories in which files outlive their step."""
-    found = set(MOUNTED)
-
-    def look(node: Node) -> None:
-        match node:
-            case VolumeMount(mount_path=path) | GitContent(mount_path=str(path)):
-                found.add(path if path.startswith("/") else posixpath.join("/data", path))
-            case TarballContent(path=path):
-                found.add(path)
-
-    each_node(document, look)
-    return frozenset(path for path in found if "{{" not in path)
 
 
 def _precedence(node: Node) -> Found:
@@ -110,46 +94,27 @@ def _parallel(node: Parallel, world: World) -> Found:
 
 def _artifacts(node: Artifacts, world: World) -> Found:
     kept = [path for path in node.paths if not path.startswith("!")]
+    excluded = frozenset(path[1:] for path in node.paths if path.startswith("!"))
     if not kept:
         yield _warning("empty-artifacts", "no path is kept: nothing will be stored", node, "paths")
+    directory = world.directories.get(id(node), node.working_dir)
     for index, path in enumerate(node.paths):
-        reason = _matches_nothing(path, node.working_dir, world.mounts)
+        reason = matches_nothing(path, directory, world.mounts, excluded)
         if reason:
             yield _warning("empty-glob", f"{path!r} can match nothing: {reason}", node, "paths", index)
 
 
-def _matches_nothing(written: str, working_dir: str | None, mounts: frozenset[str]) -> str:
-    path = written.removeprefix("!")
-    if not path.strip():
-        return "it is empty"
-    if "{{" in path or (working_dir is not None and "{{" in working_dir):
-        return ""
-    if path.endswith("/"):
-        return "it ends with '/', and only files are stored; write '**' after it"
-    if path.count("[") > path.count("]") or path.count("{") > path.count("}"):
-        return "a bracket is not closed"
-    fixed = path.split("*", 1)[0].split("?", 1)[0].split("[", 1)[0].split("{", 1)[0]
-    if fixed == path:
-        fixed = posixpath.dirname(path)
-    start = posixpath.normpath(posixpath.join(working_dir or "", fixed))
-    if start.startswith("/") and not any(_touches(start, mount) for mount in mounts):
-        return f"{start} is in no volume ({', '.join(sorted(mounts))})"
-    return ""
-
-
-def _touches(start: str, mount: str) -> bool:
-    """Whether one of the directories holds the other."""
-    start, mount = start.rstrip("/") + "/", mount.rstrip("/") + "/"
-    return start.startswith(mount) or mount.startswith(start)
-
-
 def _image(node: ContainerConfig, world: World) -> Found:
-    if node.image is not None and not world.honours_images:
+    if node.image is None:
+        return
+    if not world.honours_images:
         message = f"the process executor cannot use the image {node.image!r}: the tools of the host are used"
         yield _warning("image-ignored", message, node, "image")
+    elif reason := cannot_be(node.image):
+        yield _warning("bad-image", f"no pod can have the image {node.image!r}: {reason}", node, "image")
 
 
-def _target(node: ExecutionDefaults | ExecuteWorkflow, world: World) -> Found:
+def _target(node: ExecutionDefaults | ExecuteWorkflow | CronJob, world: World) -> Found:
     spec: TargetSpec | None = node.target
     if spec is None or world.agents is None:
         return
@@ -188,6 +153,7 @@ _RULES: Final[tuple[tuple[type[Node], Callable[..., Found]], ...]] = (
     (ContainerConfig, _image),
     (ExecutionDefaults, _target),
     (ExecuteWorkflow, _target),
+    (CronJob, _target),
     (Execute, _execute),
     (Step, _step),
 )
