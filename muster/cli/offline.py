@@ -83,11 +83,11 @@ def lint(
 async def _lint(files: list[str], templates: list[str], process: bool, fleet: _Fleet, form: Form) -> int:
     agents = await fleet.labels()
     papers = Papers().take(files)
-    checked, count = list(papers.workflows), papers.documents
+    checked, count, images = list(papers.workflows), papers.documents, not (process or fleet.only_processes)
     problems: list[Problem] = []
     documents: list[Workflow | WorkflowTemplate] = [*papers.workflows, *papers.templates.values()]
     for document in documents:
-        problems += examine(document, honours_images=not process, agents=agents)
+        problems += examine(document, honours_images=images, agents=agents)
     papers.take(templates)
     for workflow in checked:
         problems += _deeper(workflow, papers)
@@ -227,6 +227,8 @@ class _Fleet:
     def __init__(self, named: Sequence[str], online: bool, url: str | None, state: Path | None) -> None:
         self._named = named
         self._online, self._url, self._state = online, url, state
+        self.only_processes = False
+        """Whether the control plane was asked and has agents, none of which has containers."""
 
     async def labels(self) -> Mapping[str, Labels] | None:
         """Labels by agent; None where nothing is known. Usage, ClientError, NotRunning."""
@@ -234,9 +236,9 @@ class _Fleet:
         found = {name: agent_labels(labels, id=name, name=name) for name, labels in named}
         if self._online:
             async with muster(self._url, self._state) as client:
-                for each in await client.agents():
-                    if each.state in ("active", "draining"):
-                        found[each.name] = agent_labels(each.labels, id=each.name, name=each.name)
+                there = [each for each in await client.agents() if each.state in ("active", "draining")]
+            found |= {each.name: agent_labels(each.labels, id=each.name, name=each.name) for each in there}
+            self.only_processes = bool(there) and all(each.executor == "process" for each in there)
         return found if self._named or self._online else None
 
 
