@@ -91,6 +91,14 @@ class Ground:
             self.proxy.after = hook
         return trap
 
+    async def died(self, trap: Trap, watched: Watched) -> None:
+        """Wait until the agent did."""
+        try:
+            async with asyncio.timeout(WAIT):
+                await trap.sprung.wait()
+        except TimeoutError:
+            raise AssertionError(f"never came to {trap.point}: {await self.client.why(watched.run.id)}") from None
+
     def kill(self) -> None:
         """kill -9."""
         with suppress(ProcessLookupError):

@@ -25,7 +25,7 @@ async def killed_once(ground: Ground, point: str, moment: Moment) -> None:
     """Of a launch, or of an end."""
     trap = ground.arm(point, moment)
     async with ground.numbered() as watched:
-        await trap.sprung.wait()
+        await ground.died(trap, watched)
         await ground.again()
         await ground.passed(watched)
 
@@ -37,7 +37,7 @@ async def killed_while_adopting(ground: Ground, point: str, moment: Moment) -> N
         ground.kill()
         trap = ground.arm(point, moment)
         await ground.again()
-        await trap.sprung.wait()
+        await ground.died(trap, watched)
         await ground.again()
         await ground.passed(watched)
 
