@@ -11,14 +11,19 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from workflow.reports import TestCase, TestStatus
-from workflow.states import ExecutionState, Verdict
+from workflow.states import ExecutionState, StepStatus, Verdict
 from workflow.views import ExecutionView, StepView, View
 
 Key = tuple[str, ...]
 
 
+PENDING: Final = "pending"
+"""The status of a cell of which an environment that is not finished may still tell."""
+
+
 class Cell(View):
-    """What a row came to in one environment. ``status``: a step's, or passed, failed, error, skipped of a test."""
+    """What a row came to in one environment. ``status``: a step's, or passed, failed, error, skipped of a test, or
+    PENDING."""
 
     status: str
     duration_ms: float | None = None
@@ -37,7 +42,10 @@ class Column(View):
 
 
 class Row(View):
-    """A step or a test case. ``cells`` stand in the columns' order; None where the environment does not have it."""
+    """A step or a test case. ``cells`` stand in the columns' order; None where the environment does not have it.
+
+    ``differs`` where what is settled is not all equal: what is still open in one environment is no difference yet.
+    """
 
     kind: Literal["step", "test"]
     name: str
@@ -55,8 +63,13 @@ class Table(View):
     rows: tuple[Row, ...]
 
     @property
+    def verdicts_differ(self) -> bool:
+        """Whether executions that are over came to different ends."""
+        return len({column.state for column in self.columns if column.state.final}) > 1
+
+    @property
     def differences(self) -> tuple[Row, ...]:
-        """The rows whose cells are not all equal."""
+        """The rows that differ."""
         return tuple(row for row in self.rows if row.differs)
 
 
@@ -91,12 +104,13 @@ def tabled(workflow: str, sightings: Sequence[Sighting]) -> Table:
     steps = [_steps(sighting.execution.steps) for sighting in sightings]
     tests = [_tests(sighting.cases) for sighting in sightings]
     shown = {key for column in steps for key, line in column.items() if line.speaks}
+    over = [sighting.execution.state.final for sighting in sightings]
     return Table(
         workflow=workflow,
         columns=_columns([sighting.execution for sighting in sightings]),
         rows=(
-            *_rows("step", [{key: line for key, line in column.items() if key in shown} for column in steps]),
-            *_rows("test", tests),
+            *_rows("step", [{key: line for key, line in column.items() if key in shown} for column in steps], over),
+            *_rows("test", tests, over),
         ),
     )
 
@@ -166,6 +180,8 @@ def _with_reason(line: _Line, reason: str) -> _Line:
     return line if line.cell.message else replace(line, cell=line.cell.model_copy(update={"message": reason}))
 
 
+_OPEN: Final = frozenset({PENDING, *(status.value for status in StepStatus if not status.final)})
+
 _WORST: Final = (TestStatus.ERROR, TestStatus.FAILED, TestStatus.PASSED, TestStatus.SKIPPED)
 
 
@@ -182,15 +198,28 @@ def _tests(cases: Iterable[TestCase]) -> dict[Key, _Line]:
     return lines
 
 
-def _rows(kind: Literal["step", "test"], columns: Sequence[dict[Key, _Line]]) -> list[Row]:
+def _rows(kind: Literal["step", "test"], columns: Sequence[dict[Key, _Line]], over: Sequence[bool]) -> list[Row]:
+    """``over``: of each column, whether its execution is."""
     rows = []
     for key in _merged([list(column) for column in columns]):
         lines = [column.get(key) for column in columns]
         first = next(line for line in lines if line)
-        cells = tuple(line.cell if line else None for line in lines)
-        differs = len({cell.status if cell else None for cell in cells}) > 1
+        cells = tuple(line.cell if line else _missing(ended) for line, ended in zip(lines, over, strict=True))
+        settled = {
+            cell.status if cell else None for cell, ended in zip(cells, over, strict=True) if ended or _settled(cell)
+        }
+        differs = len(settled) > 1
         rows.append(Row(kind=kind, name=first.name, group=first.group, depth=first.depth, cells=cells, differs=differs))
     return rows
+
+
+def _missing(ended: bool) -> Cell | None:
+    return None if ended else Cell(status=PENDING)
+
+
+def _settled(cell: Cell | None) -> bool:
+    """Whether nothing more can come of it, though its execution goes on. A test that was reported has ended."""
+    return cell is not None and cell.status not in _OPEN
 
 
 def _merged(orders: Sequence[Sequence[Key]]) -> list[Key]:

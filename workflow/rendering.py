@@ -12,7 +12,7 @@ from typing import Final
 from xml.sax.saxutils import escape as xml_escape
 from xml.sax.saxutils import quoteattr
 
-from workflow.comparison import Cell, Column, Comparison, Row, Table
+from workflow.comparison import PENDING, Cell, Column, Comparison, Row, Table
 from workflow.states import ExecutionState
 from workflow.terminal import neutralised, one_line
 
@@ -27,6 +27,7 @@ _SIGNS: Final = {
     "skipped": "–",
     "running": "…",
     "queued": "·",
+    "pending": "·",
 }
 _BAD: Final = frozenset({"failed", "error", "timeout", "aborted", "canceled"})
 
@@ -151,9 +152,9 @@ def junit(comparison: Comparison) -> str:
 
 
 def _suite(table: Table, index: int, column: Column) -> str:
-    held = [(row, row.cells[index]) for row in table.rows]
-    cases = [_case(table, row, cell) for row, cell in held if cell]
-    statuses = [cell.status for _, cell in held if cell]
+    held = [(row, cell) for row in table.rows if (cell := row.cells[index]) and cell.status != PENDING]
+    cases = [_case(table, row, cell) for row, cell in held]
+    statuses = [cell.status for _, cell in held]
     if column.state not in {ExecutionState.PASSED, ExecutionState.FAILED}:
         statuses.append("aborted")
         cases.append(_case(table, _verdict_row(), Cell(status="aborted", message=column.reason or column.state.value)))

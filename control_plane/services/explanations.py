@@ -22,6 +22,8 @@ from workflow.views import ExecutionView, Explanation, RunView, StepView
 
 MAX_SENTENCES: Final = 12
 MAX_NOTES: Final = 40
+MAX_GIST: Final = 160
+"""Characters of a test's message in a sentence."""
 TAIL_LINES: Final = 15
 TAIL_BYTES: Final = 64 * 1024
 """Bytes of a step's last output that are looked at."""
@@ -212,10 +214,16 @@ def _tests(comparison: Comparison, culprit: ExecutionView) -> list[str]:
 
 def _test(table: Table, column: int, row: Row, cell: Cell) -> str:
     name = one_line(f"{row.group} :: {row.name}" if row.group else row.name)
-    message = one_line(cell.message, 300)
+    message = _gist(cell.message)
     passed = _passed(table, row)
     contrast = f"; it passed in {_listed(passed)}" if passed else ""
     return f"Test {name} failed in {table.columns[column].title}{': ' + message if message else ''}{contrast}."
+
+
+def _gist(message: str) -> str:
+    """The first line that says anything, short enough for a sentence; the whole message is in the report."""
+    first = next((line for line in message.splitlines() if line.strip()), "")
+    return one_line(first.strip(), MAX_GIST).rstrip(" .:")
 
 
 def _is_bad(cell: Cell) -> bool:

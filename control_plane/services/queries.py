@@ -19,6 +19,7 @@ from control_plane.ports.records import (
     DocumentRow,
     EntryRow,
     ExecutionRow,
+    Glance,
     Host,
     RunRow,
 )
@@ -26,7 +27,7 @@ from control_plane.ports.store import Store, Unit
 from control_plane.services.artifacts import shown
 from control_plane.services.steps import Skeleton, skeleton, viewed
 from workflow.entries import from_data
-from workflow.identifiers import AgentName, ExecutionId
+from workflow.identifiers import AgentName, ExecutionId, RunId
 from workflow.plan.encode import from_bytes
 from workflow.states import ExecutionState
 from workflow.views import (
@@ -86,15 +87,18 @@ class Queries:
         def look(unit: Unit) -> tuple[RunView, ...]:
             fleet = _fleet(unit)
             rows = unit.runs.latest(limit, workflow=workflow)
-            return tuple(run_view(row, unit.executions.of_run(row.id), fleet) for row in rows)
+            glances: dict[RunId, list[Glance]] = {row.id: [] for row in rows}
+            for glance in unit.executions.glances(glances):
+                glances[glance.run].append(glance)
+            return tuple(run_view(row, glances[row.id], fleet) for row in rows)
 
         return await self._store.read(look)
 
     async def execution(self, execution: str) -> ExecutionView | None:
-        """One execution with its steps."""
+        """One execution by id or name (the newest that is called so), with its steps."""
 
         def look(unit: Unit) -> ExecutionView | None:
-            row = unit.executions.get(ExecutionId(execution))
+            row = unit.executions.find(execution)
             return self._execution(unit, row, _fleet(unit)) if row else None
 
         return await self._store.read(look)
@@ -238,7 +242,7 @@ def _position(entry: EntryRow) -> Position:
     return Position(entry.attempt.number, entry.seq)
 
 
-def run_view(row: RunRow, executions: Sequence[ExecutionRow], fleet: Fleet) -> RunView:
+def run_view(row: RunRow, executions: Sequence[ExecutionRow | Glance], fleet: Fleet) -> RunView:
     """A run without its executions."""
     wheres = dict.fromkeys(where(one, fleet) for one in executions if one.host is Host.AGENT)
     return RunView(
@@ -313,7 +317,7 @@ def document_view(row: DocumentRow) -> DocumentView:
     )
 
 
-def where(row: ExecutionRow, fleet: Fleet) -> str:
+def where(row: ExecutionRow | Glance, fleet: Fleet) -> str:
     """The environment in which an execution runs, else its agent, else nothing."""
     agent = fleet.get(row.agent) if row.agent else None
     return (agent.labels.get(ENVIRONMENT) if agent else None) or row.agent or ""

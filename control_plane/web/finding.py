@@ -17,7 +17,7 @@ async def the_run(queries: Queries, text: str) -> RunView:
 
 
 async def the_execution(queries: Queries, text: str) -> ExecutionView:
-    """The execution of this id."""
+    """The execution of this id or name."""
     execution = await queries.execution(text)
     if execution is None:
         raise NotFound(f"there is no execution {text[:80]!r}", "a run shows those that it has: muster get runs NAME")
@@ -25,8 +25,10 @@ async def the_execution(queries: Queries, text: str) -> ExecutionView:
 
 
 async def the_subject(queries: Queries, text: str) -> RunView | ExecutionView:
-    """The run of this id or name, else the execution of this id."""
-    subject = await queries.run(text) or await queries.execution(text)
+    """The run of this id or name, else the execution of this id or name. An execution that a person started is called
+    like its run, and means the run."""
+    subject: RunView | ExecutionView | None = await queries.run(text)
+    subject = subject or await queries.execution(text)
     if subject is None:
         raise NotFound(f"there is no run and no execution {text[:80]!r}", "list them: muster get runs")
     return subject

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from muster.cli.words import MARKS, STYLES, ago, duration, size
-from workflow.comparison import Cell, Comparison, Row
+from workflow.comparison import PENDING, Cell, Comparison, Row
 from workflow.comparison import Table as ComparisonTable
 from workflow.rendering import row_name
 from workflow.terminal import one_line
@@ -45,7 +45,7 @@ def comparison_tables(comparison: Comparison, rich_lines: bool) -> list[Table]:
 
 def _comparison(table: ComparisonTable, rich_lines: bool) -> Table:
     verdicts = [column.state for column in table.columns]
-    marked = len(set(verdicts)) > 1 or bool(table.differences)
+    marked = table.verdicts_differ or bool(table.differences)
     drawn = Table(
         title=text(table.workflow, "bold"),
         title_justify="left",
@@ -67,7 +67,7 @@ def _comparison(table: ComparisonTable, rich_lines: bool) -> Table:
     drawn.add_row(
         Text("verdict", style="bold"),
         *(status(state) for state in verdicts),
-        *_mark(len(set(verdicts)) > 1, marked),
+        *_mark(table.verdicts_differ, marked),
     )
     return drawn
 
@@ -87,6 +87,8 @@ def _name(row: Row, grouped: bool) -> Text:
 def _cell(cell: Cell | None) -> Text:
     if cell is None:
         return Text("—", style="dim")
+    if cell.status == PENDING:
+        return Text("…", style="dim")  # it goes on there, and may still tell
     return status(cell.status).append(f" {duration(cell.duration_ms)}", style="dim")
 
 

@@ -58,7 +58,8 @@ _AGENTS = TypeAdapter(tuple[AgentView, ...])
 class Muster:
     """One control plane. Every method raises ClientError (InvalidInput, NotThere, Unreachable), nothing else.
 
-    ``timeout`` in seconds for each call. Safe for concurrent use within one event loop. A run is named by id or name.
+    ``timeout`` in seconds for each call. Safe for concurrent use within one event loop. Runs and executions are named
+    by id or name.
     Who leaves an iteration early closes it (``contextlib.aclosing``).
     """
 
@@ -121,7 +122,7 @@ class Muster:
         return (await self._connection.call("GET", f"/v1/runs/{_part(run)}/junit", accept="*/*")).decode()
 
     async def why(self, subject: str) -> Explanation:
-        """Why a run (by id or name) or an execution (by id) waits, or why it ended so."""
+        """Why a run or an execution waits, or why it ended so."""
         return _one(Explanation, await self._connection.call("GET", f"/v1/why/{_part(subject)}"))
 
     async def executions(
@@ -132,7 +133,7 @@ class Muster:
         return _many(_EXECUTIONS, await self._connection.call("GET", "/v1/executions", params=params))
 
     async def execution(self, execution: str) -> ExecutionView:
-        """One execution, by id, with its steps."""
+        """One execution with its steps."""
         return _one(ExecutionView, await self._connection.call("GET", f"/v1/executions/{_part(execution)}"))
 
     # --- logs and artifacts ---

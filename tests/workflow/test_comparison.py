@@ -111,3 +111,39 @@ def test_it_travels_as_json() -> None:
     table = tabled("suite", [Sighting(execution("dev", step("1", "a", duration_ms=1.5)))])
     assert '"durationMs":1.5' in table.model_dump_json()
     assert Table.model_validate_json(table.model_dump_json()) == table
+
+
+def test_what_is_still_open_is_no_difference_yet() -> None:
+    done = execution("dev", step("1", "build"), step("2", "check"))
+    running = execution("staging", step("1", "build", StepStatus.RUNNING), step("2", "check", StepStatus.QUEUED))
+    waiting = execution("prod", step("1", "build", StepStatus.QUEUED), step("2", "check", StepStatus.QUEUED))
+    open_ones = [
+        running.model_copy(update={"state": ExecutionState.RUNNING}),
+        waiting.model_copy(update={"state": ExecutionState.QUEUED}),
+    ]
+    cases = (TestCase("shop", "tax", TestStatus.PASSED, None, ""),)
+    table = tabled("suite", [Sighting(done, cases), *map(Sighting, open_ones)])
+    assert not table.differences
+    assert not table.verdicts_differ
+    assert [[cell and cell.status for cell in row.cells] for row in table.rows] == [
+        ["passed", "running", "queued"],
+        ["passed", "queued", "queued"],
+        ["passed", "pending", "pending"],
+    ]
+
+
+def test_what_is_settled_differs_though_another_environment_goes_on() -> None:
+    good = execution("dev", step("1", "build"))
+    bad = execution("staging", step("1", "build", FAILED))
+    going_on = execution("prod", step("1", "build", StepStatus.RUNNING))
+    going_on = going_on.model_copy(update={"state": ExecutionState.RUNNING})
+    bad = bad.model_copy(update={"state": ExecutionState.FAILED})
+    table = tabled("suite", [Sighting(good), Sighting(bad), Sighting(going_on)])
+    assert [row.name for row in table.differences] == ["build"]
+    assert table.verdicts_differ
+
+
+def test_a_step_that_passed_where_the_execution_goes_on_is_settled() -> None:
+    ahead = execution("dev", step("1", "build")).model_copy(update={"state": ExecutionState.RUNNING})
+    bad = execution("prod", step("1", "build", FAILED))
+    assert len(tabled("suite", [Sighting(ahead), Sighting(bad)]).differences) == 1

@@ -103,3 +103,12 @@ def test_junit_is_well_formed_whatever_the_names(name: str) -> None:
 )
 def test_durations(milliseconds: float | None, said: str) -> None:
     assert duration(milliseconds) == said
+
+
+def test_what_is_not_known_yet_is_no_test_case() -> None:
+    columns = (Column(title="dev", execution="a", state=ExecutionState.RUNNING),)
+    row = Row(kind="test", name="tax", cells=(Cell(status="pending"),))
+    table = Table(workflow="suite", columns=columns, rows=(row,))
+    comparison = Comparison(run="every-1", verdict=Verdict.PENDING, tables=(table,))
+    assert "tax" not in junit(comparison)
+    assert "· pending" in markdown(comparison)

@@ -69,6 +69,22 @@ async def test_a_difference_between_environments_is_told(world: World) -> None:
     assert of_root.sentences[:2] == ("suite-0 in control plane failed.", told.sentences[1])
 
 
+async def test_of_a_long_message_the_first_line_is_told(world: World) -> None:
+    run, root, children = await everywhere(world)
+    long = f"\n  AssertionError: {'x' * 300}\n  +  where this = f()\n" + "E  more\n" * 50
+    bad = f'<failure message="{long}"/>'.replace("\n", "&#10;")
+    xml = f"<testsuite name='s'><testcase classname='shop' name='tax'>{bad}</testcase></testsuite>".encode()
+    await world.artifact(children["dev"], "junit.xml", xml)
+    for execution in (*children.values(), root):
+        await world.ends(execution, ExecutionState.FAILED if execution == children["dev"] else ExecutionState.PASSED)
+    await world.run_ends(run, Verdict.FAILED)
+    (told,) = [one for one in (await why(world)).sentences if one.startswith("Test ")]
+    assert told.startswith("Test shop :: tax failed in dev: AssertionError: xxx")
+    assert told.endswith("x….")
+    assert len(told) < 220
+    assert "where" not in told
+
+
 async def test_what_the_planner_made_is_called_by_its_step(world: World) -> None:
     plan = Plan("suite", (step("1", "unit", step("1.1", "Run shell command", hidden=True)),))
     run = await world.run()

@@ -108,6 +108,16 @@ async def test_runs_come_newest_first_without_executions(world: World) -> None:
     assert (first.name, first.environments, first.executions) == ("every-2", ("prod",), ())
 
 
+async def test_an_execution_by_its_name_as_it_is_printed(world: World) -> None:
+    await world.execution(await world.run("every-1"), "dev")
+    newer = await world.execution(await world.run("every-2"), "prod")
+    found = await world.queries.execution("suite-0")
+    assert found is not None
+    assert (found.id, found.name, found.where) == (newer, "suite-0", "prod")
+    assert (await world.queries.execution(newer)) == found
+    assert await world.queries.execution("suite") is None
+
+
 async def test_executions_by_run_and_state(world: World) -> None:
     run = await world.run()
     waiting, running, done = [await world.execution(run, where) for where in (None, "dev", "prod")]

@@ -98,6 +98,15 @@ async def test_names_are_no_markup(muster: Prompt, world: World) -> None:
 # --- logs --------------------------------------------------------------------------------------------------------
 
 
+async def test_an_execution_is_named_as_it_is_printed(muster: Prompt, world: World) -> None:
+    _, executions = await finished(world)
+    listed = columns((await muster("get", "executions", "--run", "every-1")).stdout)
+    name = listed[2][1]
+    assert (await muster.json("get", "executions", name))["id"] == executions[1]
+    assert (await muster("logs", name)).stdout == f"hello from {executions[1]} ä\n"
+    assert (await muster.json("why", name))["subject"] == name
+
+
 async def test_logs_of_an_execution_are_what_it_printed(muster: Prompt, world: World) -> None:
     _, executions = await finished(world)
     for more in ((), ("--follow",), ("--raw",)):
