@@ -12,7 +12,7 @@ RULES: tuple[dict[str, Any], ...] = (
         "resources": ["persistentvolumeclaims"],
         "verbs": ["create", "get", "list", "deletecollection"],
     },
-    {"apiGroups": [""], "resources": ["events"], "verbs": ["get", "list"]},
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
 )
 """``secrets`` are read for two things alone: who the agent is, and the keys of a pod that an agent before this one
 made. Who may create pods in a namespace can read its secrets in any case."""
