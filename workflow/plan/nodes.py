@@ -153,11 +153,15 @@ class ExecuteItem:
 
 @dataclass(frozen=True, slots=True)
 class Execute:
-    """``execute``: other workflows as children, at most ``parallelism`` in flight; ``wait`` is False for ``async``."""
+    """``execute``: other workflows as children, at most ``parallelism`` in flight; ``wait`` is False for ``async``.
+
+    ``working_dir`` is where ``file()`` and ``glob()`` of its own texts look, here and in the operations below.
+    """
 
     items: tuple[ExecuteItem, ...]
     parallelism: int = 100
     wait: bool = True
+    working_dir: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +189,7 @@ class Parallel:
     logs: str = "true"
     transfer: tuple[Transfer, ...] = ()
     fetch: tuple[Transfer, ...] = ()
+    working_dir: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +212,7 @@ class StartServices:
     """Start these services and wait until each is ready."""
 
     services: tuple[Service, ...]
+    working_dir: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

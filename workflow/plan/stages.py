@@ -78,12 +78,14 @@ class Stages:
             found.append(Part(Delay(wait), f"Wait for {operations.delay}"))
         found.extend(content_parts(contents.content, self._around.statics))
         if contents.services:
-            found.append(Part(self._around.services(contents.services, container), START_SERVICES))
+            services = self._around.services(contents.services, container)
+            found.append(Part(replace(services, working_dir=container.working_dir), START_SERVICES))
         found.extend(self._inner(step, container, depth) for step in contents.setup)
         if operations is not None:
             found.extend(self._processes(operations, container))
         if contents.parallel is not None:
-            found.append(Part(self._around.parallel(contents.parallel), "Run in parallel"))
+            parallel = self._around.parallel(contents.parallel)
+            found.append(Part(replace(parallel, working_dir=container.working_dir), "Run in parallel"))
         found.extend(self._inner(step, container, depth) for step in contents.steps)
         if contents.services:
             found.append(Part(StopServices(StepRef("")), STOP_SERVICES, finally_=True))
@@ -148,7 +150,8 @@ class Stages:
         if operations.shell is not None:
             yield Part(Run(container, operations.shell), "Run shell command", retried=True)
         if operations.execute is not None:
-            yield Part(execute(operations.execute), "Execute workflows", retried=True)
+            others = execute(operations.execute)
+            yield Part(replace(others, working_dir=container.working_dir), "Execute workflows", retried=True)
 
 
 def root_contents(body: Body) -> Contents:

@@ -61,7 +61,9 @@ READINGS: Mapping[type, Mapping[str, Reading]] = {
 """Every field not named here is read as a template."""
 
 SPREADING: frozenset[type] = frozenset({Parallel, Service, ExecuteItem})
-"""What is done once for each child: all of it but ``spread`` sees the child's own ``index``, ``matrix``, ..."""
+"""What is done once for each child, which sees its own ``index``, ``matrix``, ..."""
+_OUTSIDE = frozenset({"spread", "working_dir"})
+"""The fields of these that are read once for all children."""
 
 
 class Reader(Protocol):
@@ -160,7 +162,7 @@ def _node(value: Any, reader: Reader) -> Any:
         before = getattr(value, name)
         if before is None or before is False or before == () or before == {}:
             continue
-        after = read(before, reader if spreading and name == "spread" else inner)
+        after = read(before, reader if name in _OUTSIDE and spreading else inner)
         if after is not before:
             changes[name] = after
     return replace(value, **changes) if changes else value

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
+from agent.conductor.finding import absolute
+from agent.conductor.operations.process import DIRECTORY
 from agent.conductor.operations.transfers import TRANSFER_URL, handed_over
 from agent.conductor.stage import Failure, Stage
 from agent.conductor.texts import Texts
@@ -33,8 +35,11 @@ async def expanded(stage: Stage, operation: Operation) -> tuple[ChildSpec, ...]:
 async def _counted(
     stage: Stage, operation: Execute | Parallel | StartServices, names: Mapping[str, Json]
 ) -> tuple[ChildSpec, ...]:
-    env: dict[str, Json] = dict(stage.around.common)
-    texts = Texts(names, stage.around.common, stage.around.values, inside=stage.place.inside)
+    common, values = stage.around.common, stage.around.values
+    env: dict[str, Json] = dict(common)
+    here = Texts(names, common, values).maybe(operation.working_dir) or DIRECTORY
+    directory = absolute(here, DIRECTORY)
+    texts = Texts(names, common, values, directory=directory, inside=stage.place.inside)
     try:
         return await stage.place.work(lambda: expand(operation, {**names, "env": env}, texts.functions))
     except BadSpread as problem:
