@@ -2,18 +2,23 @@
 and only then the program itself.
 """
 
+import gc
 import sys
 from pathlib import Path
 
-from agent.conductor.pod import prepared
+gc.disable()  # what is loaded stays: looking for what could go takes a tenth of the start
+
+from agent.conductor.pod import prepared  # noqa: E402 - see above
 
 prepared.use()
 
-from agent.conductor.pod import early  # noqa: E402 - see above
+from agent.conductor.pod import early  # noqa: E402
 
 _folder = Path(sys.argv[1])
 _terms, _listening = early.begin(_folder)
 
 from agent.conductor.pod.main import main  # noqa: E402
 
+gc.freeze()
+gc.enable()
 main(_folder, _terms, _listening)
