@@ -135,10 +135,13 @@ class Logs:
                 if chunks := chunks_of(execution, batch.records, reader.attempt, reader.refs):
                     yield chunks
 
-    async def of_run(self, run: RunId, wanted: Wanted = ALL) -> AsyncGenerator[Sequence[Chunk]]:
-        """What all executions of a run have printed so far, in order of time."""
+    async def of_run(
+        self, run: RunId, wanted: Wanted = ALL, after: Mapping[ExecutionId, Position] | None = None
+    ) -> AsyncGenerator[Sequence[Chunk]]:
+        """What all executions of a run have printed so far, in order of time; of some only what comes behind a
+        position."""
         rows = [row for row in await self._rows(run) if wanted.agent in (None, row.agent)]
-        readers = await self._readers(rows, {}, wanted)
+        readers = await self._readers(rows, after or {}, wanted)
         heap: list[tuple[Instant, int]] = []
         for number, reader in enumerate(readers):
             await self._next(reader, number, heap)
@@ -147,10 +150,12 @@ class Logs:
             yield (readers[number].chunks.pop(0),)
             await self._next(readers[number], number, heap)
 
-    async def follow_run(self, run: RunId, wanted: Wanted = ALL) -> AsyncGenerator[Sequence[Chunk]]:
+    async def follow_run(
+        self, run: RunId, wanted: Wanted = ALL, after: Mapping[ExecutionId, Position] | None = None
+    ) -> AsyncGenerator[Sequence[Chunk]]:
         """The same, and what will be printed, until every execution has ended and no other can come."""
-        positions: dict[ExecutionId, Position] = {}
-        async with aclosing(self.of_run(run, wanted)) as past:
+        positions = dict(after or {})
+        async with aclosing(self.of_run(run, wanted, after)) as past:
             async for chunks in past:
                 positions[chunks[-1].execution] = chunks[-1].position
                 yield chunks

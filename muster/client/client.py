@@ -12,6 +12,7 @@ Called by muster.cli, muster.mcp and muster.local. Knows nothing of the server's
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from types import TracebackType
 from typing import Literal, Self, TypeVar
 from urllib.parse import quote
@@ -19,9 +20,10 @@ from urllib.parse import quote
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from muster.client.connection import Connection
+from muster.client.connection import Connection, Params
 from muster.client.errors import ClientError
 from muster.client.events import MAX_EVENT
+from muster.client.following import followed
 from muster.client.watching import watched
 from workflow.comparison import Comparison
 from workflow.states import ExecutionState
@@ -146,16 +148,25 @@ class Muster:
         follow: bool = False,
         step: str | None = None,
         agent: str | None = None,
+        patience: float = 60,
     ) -> AsyncGenerator[LogView]:
-        """What a run or an execution printed, behind the position ``since``; with ``follow`` until it ends.
+        """What a run or an execution printed, behind the position ``since``; with ``follow`` until it ends, over
+        restarts of the control plane: Unreachable after ``patience`` seconds without it.
 
         Of a run all executions, merged as it comes; ``since`` then is not allowed. ``step`` is a reference, id or name.
         """
-        params = {"since": since, "follow": follow, "step": step, "agent": agent}
+        path, params = f"/v1/logs/{_part(subject)}", {"step": step, "agent": agent}
+        if follow:
+            pieces = followed(self._connection, path, params, since=since, patience=patience)
+        else:
+            pieces = self._printed(path, {**params, "since": since})
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
+
+    async def _printed(self, path: str, params: Params) -> AsyncGenerator[LogView]:
         rest = b""
-        async with self._connection.open(
-            "GET", f"/v1/logs/{_part(subject)}", params=params, accept="application/x-ndjson", endless=True
-        ) as answer:
+        async with self._connection.open("GET", path, params=params, accept="application/x-ndjson") as answer:
             async for data in answer.aiter_bytes():
                 *lines, rest = (rest + data).split(b"\n")
                 if len(rest) > MAX_EVENT:

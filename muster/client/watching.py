@@ -6,17 +6,17 @@ per execution here, so that a server that starts over repeats nothing to our cal
 
 from __future__ import annotations
 
-import asyncio
-import random
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from typing import Annotated, Final
 
 from pydantic import Field, TypeAdapter
 
 from muster.client.connection import Connection
-from muster.client.errors import BROKEN, ClientError, Unreachable
+from muster.client.errors import BROKEN, ClientError
 from muster.client.events import EventReader, TooLarge
+from muster.client.persistence import persistent
 from workflow.views import LogPrinted, RunEnded, WatchEvent
 
 _EVENTS: Final[TypeAdapter[WatchEvent]] = TypeAdapter(Annotated[WatchEvent, Field(discriminator="event")])
@@ -27,25 +27,11 @@ async def watched(connection: Connection, run: str, *, logs: bool, patience: flo
 
     A broken connection is tried again with back-off; Unreachable after ``patience`` seconds without one."""
     seen = Seen()
-    loop = asyncio.get_running_loop()
-    alive, delay = loop.time(), 0.1
-    while True:
-        try:
-            async with aclosing(_once(connection, run, logs, seen)) as events:
-                async for event in events:
-                    alive, delay = loop.time(), 0.1
-                    if seen.fresh(event):
-                        yield event
-                    if isinstance(event, RunEnded):
-                        return
-        except Unreachable:
-            if loop.time() - alive > patience:
-                raise
-        except ClientError as error:
-            if error.status not in (502, 503, 504) or loop.time() - alive > patience:
-                raise
-        await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311 - jitter, no secret
-        delay = min(delay * 2, 5)
+    once = partial(_once, connection, run, logs, seen)
+    async with aclosing(persistent(once, lambda event: isinstance(event, RunEnded), patience)) as events:
+        async for event in events:
+            if seen.fresh(event):
+                yield event
 
 
 class Seen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 
@@ -104,3 +105,21 @@ async def test_a_run_canceled_while_its_agent_is_away_ends_when_it_is_back(groun
         assert await watched.verdict() is Verdict.CANCELED
         await ground.until(lambda: not ground.folder(execution.id).exists())
         assert not start_time(conductor)
+
+
+async def test_who_follows_the_log_hears_every_line_once_over_a_killed_control_plane(ground: Field) -> None:
+    async with ground.numbered() as watched, asyncio.TaskGroup() as tasks:
+        pieces = ground.client.logs(watched.run.id, follow=True)
+
+        async def heard() -> str:
+            return "".join([piece.text async for piece in pieces])
+
+        following = tasks.create_task(heard())
+        for number in range(2):
+            await ground.round(watched)
+            await watched.printed(number * LINES + 10)
+            await ground.kill("control-plane")
+            await ground.system.start_control_plane()
+        await ground.round(watched)
+        assert (await following).splitlines() == ALL
+        await finished(ground, watched)

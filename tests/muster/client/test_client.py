@@ -4,6 +4,7 @@ connections."""
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 
@@ -241,3 +242,76 @@ async def test_a_control_plane_that_stays_away_is_given_up(world: World, played:
 async def test_watching_nobody(muster: Muster) -> None:
     with pytest.raises(NotThere):
         [event async for event in muster.watch("nobody")]
+
+
+async def test_following_what_is_printed_goes_on_over_restarts_of_the_control_plane(
+    world: World, played: Played
+) -> None:
+    """Of a run: two executions, characters cut in the middle, the control plane away while they print."""
+    run = await world.run()
+    executions = [await world.execution(run, where) for where in ("dev", "prod")]
+    expected: dict[str, str] = dict.fromkeys(executions, "")
+    heard: dict[str, str] = dict.fromkeys(executions, "")
+    followers: list[dict[str, str]] = [heard, {executions[0]: ""}]
+    numbers = iter(range(1000))
+
+    async def lines(count: int) -> None:
+        for _ in range(count):
+            for one in executions:
+                text = f"{next(numbers)} ä\n"
+                half = text.encode()[:-2]  # the first byte of the letter
+                await world.prints(one, "1", half)
+                await world.prints(one, "1", text.encode()[len(half) :])
+                expected[one] += text
+
+    async def caught_up() -> None:
+        while any(got[one] != expected[one] for got in followers for one in got):
+            await asyncio.sleep(0.002)
+
+    async with asyncio.timeout(60), AsyncExitStack() as stack:
+        control_plane = AsyncExitStack()
+        url = await control_plane.enter_async_context(served(application(world, played)))
+        muster = await stack.enter_async_context(Muster(url, TOKEN))
+        async with asyncio.TaskGroup() as group:
+            await lines(2)
+            for subject, got in (("every-1", followers[0]), (executions[0], followers[1])):
+                group.create_task(_listen(muster, subject, got))
+            for _ in range(3):
+                await lines(5)
+                await caught_up()
+                await control_plane.aclose()
+                await lines(3)
+                control_plane = AsyncExitStack()
+                port = int(url.rpartition(":")[2])
+                await control_plane.enter_async_context(served(application(world, played), port))
+            for one in executions:
+                await world.ends(one, ExecutionState.PASSED)
+            await world.run_ends(run, Verdict.PASSED)
+        await control_plane.aclose()
+    assert heard == expected
+    assert followers[1] == {executions[0]: expected[executions[0]]}
+
+
+async def _listen(muster: Muster, subject: str, got: dict[str, str]) -> None:
+    async for piece in muster.logs(subject, follow=True, patience=20):
+        got[piece.execution] += piece.text
+
+
+async def test_following_where_nobody_is_fails_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    async with asyncio.timeout(15), Muster(f"http://127.0.0.1:{port}", TOKEN) as muster:
+        with pytest.raises(Unreachable):
+            [piece async for piece in muster.logs("every-1", follow=True)]
+
+
+async def test_following_a_control_plane_that_stays_away_is_given_up(world: World, played: Played) -> None:
+    execution = await world.execution(await world.run(), "dev")
+    await world.prints(execution, "1", "x\n")
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(served(application(world, played)))
+        async with Muster(url, TOKEN) as muster, aclosing(muster.logs("every-1", follow=True, patience=0.2)) as pieces:
+            assert (await anext(pieces)).text == "x\n"
+            await stack.aclose()
+            with pytest.raises(Unreachable):
+                [piece async for piece in pieces]
