@@ -23,6 +23,8 @@ OUTPUTS = "/testkube/outputs"
 """Where a step leaves its outputs, a file each."""
 SPOOL = "/.tktw/spool"
 """Where the conductor keeps archives under way."""
+SCRIPTS = "/.tktw/scripts"
+"""Where a script lies that its shell reads from a file; gone with its process, since it may hold a secret."""
 
 
 class Place(Protocol):

@@ -68,7 +68,8 @@ def prepare(layout: Layout) -> None:
         layout.own(name).chmod(0o1777 if name == "tmp" else 0o777)
     for path in ("outputs",):
         (layout.own("testkube") / path).mkdir(exist_ok=True)
-    (layout.own(".tktw") / "spool").mkdir(exist_ok=True)
+    for path in ("spool", "scripts"):
+        (layout.own(".tktw") / path).mkdir(exist_ok=True)
 
 
 def enter(layout: Layout) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.conductor.console import Console
-from agent.conductor.place import OUTPUTS, SPOOL
+from agent.conductor.place import OUTPUTS, SCRIPTS
 from agent.conductor.processes import Command, Process
 from agent.conductor.stage import Failure, Stage
 from agent.conductor.surroundings import environment
@@ -60,6 +60,7 @@ async def run_process(stage: Stage, operation: Run) -> tuple[Outcome, Mapping[st
         code = await _followed(stage, console, process)
     finally:
         console.close()
+        stage.place.outside(_kept(stage)).unlink(missing_ok=True)
     outputs = await stage.place.work(lambda: _outputs(stage))
     for notice in outputs[1]:
         await stage.printed.say(notice)
@@ -89,11 +90,16 @@ def _prepared(stage: Stage, operation: Run, base: str) -> _Prepared:
     return _Prepared(tuple(map(place.spelt, argv)), shown, directory)
 
 
+def _kept(stage: Stage) -> str:
+    """The file of a script that is read from one."""
+    return f"{SCRIPTS}/{stage.ref}"
+
+
 def _shell(stage: Stage, script: str) -> tuple[str, ...]:
     """How the script is run. One that is long or may hold a secret is kept off the command line."""
-    if len(script.encode()) <= _MAX_ARGUMENT and not stage.around.secrets:
+    if len(script.encode("utf-8", "surrogateescape")) <= _MAX_ARGUMENT and not stage.around.secrets:
         return (*stage.around.shell, "-c", script)
-    path = stage.place.inside(f"{SPOOL}/script-{stage.ref}")
+    path = stage.place.inside(_kept(stage))
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:

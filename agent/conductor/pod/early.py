@@ -35,7 +35,8 @@ def _lay_pipes(terms: PodTerms) -> None:
             with suppress(FileExistsError):
                 os.mkfifo(folder / pipe, 0o666)
         os.umask(before)
-    for path in (Path(terms.work) / "spool", Path(terms.shared[1]) / "outputs", Path(terms.own) / "private"):
+    own, work = Path(terms.own), Path(terms.work)
+    for path in (work / "scripts", Path(terms.shared[1]) / "outputs", own / "spool", own / "private"):
         path.mkdir(parents=True, exist_ok=True)
         with suppress(PermissionError):
             path.chmod(0o777)

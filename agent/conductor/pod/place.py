@@ -56,8 +56,11 @@ class PodPlace:
         return Path(self._terms.own) / "private"
 
     def inside(self, path: str) -> Path:
-        """Shared paths are where they are; others lie in containers this program is not in, and go to the attic."""
+        """Shared paths are where they are; others lie in containers this program is not in, and go to the attic.
+        Archives under way are nobody's but the conductor's: where gates and jobs lie is memory."""
         normal = os.path.normpath(path)
+        if Path(normal).is_relative_to(SPOOL):
+            return Path(self._terms.own) / "spool" / Path(normal).relative_to(SPOOL)
         if Path(normal).is_relative_to(_WORK):
             return Path(self._terms.work) / Path(normal).relative_to(_WORK)
         if self._shared(Path(normal)):

@@ -27,8 +27,8 @@ def _directories(folder: Path) -> list[Path]:
 
 
 def _values(directory: Path) -> Iterator[tuple[str, str]]:
-    """Every key; what begins with two dots is the kubelet's own."""
+    """Every key; what begins with two dots is the kubelet's own. Bytes that are no UTF-8 come out as they went in."""
     for path in sorted(directory.iterdir()):
         if not path.name.startswith("..") and path.is_file():
             with path.open("rb") as file:
-                yield path.name, file.read(MAX_VALUE).decode("utf-8", "replace")
+                yield path.name, file.read(MAX_VALUE).decode("utf-8", "surrogateescape")

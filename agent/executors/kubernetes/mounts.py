@@ -1,9 +1,9 @@
 """Volumes of a pod and where they are mounted.
 
-/data, /testkube and /tmp are shared by all containers; /.tktw holds the gates and busybox, which steps can read only;
-what the conductor keeps for itself no step can see. Volumes of the workflow are mounted where it says, and in the
-conductor's container too, so that artifacts and files below them are found. A directory outside of these into which
-content goes (a clone, an archive) is one more shared volume.
+/data, /testkube and /tmp are shared by all containers; /.tktw holds gates, jobs and busybox, which steps can read only,
+and is memory; what the conductor keeps for itself no step can see. Volumes of the workflow are mounted where it says,
+and in the conductor's container too, so that artifacts and files below them are found. A directory outside of these
+into which content goes (a clone, an archive) is one more shared volume.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ WORK = "/.tktw"
 OWN = "/muster"
 TERMS = "/muster-terms"
 _WORK_VOLUME = "muster-work"
+_MEMORY: Mapping[str, Json] = {"medium": "Memory", "sizeLimit": "64Mi"}  # jobs hold values of secrets: never on a disk
 _OWN_VOLUME = "muster-own"
 _TERMS_VOLUME = "muster-terms"
 _CONTENT_VOLUME = "muster-content"
@@ -114,7 +115,7 @@ def static_files(plan: Plan, known: Sequence[str]) -> list[StaticFile]:
 def _volumes(plan: Plan, content: bool, terms_keys: Sequence[str], secret: str) -> Iterator[dict[str, Json]]:
     names = [*SHARED.values(), _WORK_VOLUME, _OWN_VOLUME, *([_CONTENT_VOLUME] if content else [])]
     for name in names:
-        yield {"name": name, "emptyDir": {}}
+        yield {"name": name, "emptyDir": dict(_MEMORY) if name == _WORK_VOLUME else {}}
     items: list[Json] = [{"key": key, "path": key} for key in terms_keys]
     yield {"name": _TERMS_VOLUME, "secret": {"secretName": secret, "items": items, "defaultMode": 0o440}}
     written_volumes = plan.pod.get("volumes")
