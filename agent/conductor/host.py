@@ -123,7 +123,8 @@ class Host:
             words = f"files of the parent could not be had: {self._sentence(problem)}"
             self._events.put_nowait(Told(now(), Stop(ExecutionState.ABORTED, words)))
             return
-        self._events.put_nowait(Begun(now(), self._around.common))
+        secrets = {name: value for name, value in self._around.values.items() if name.startswith("secret/")}
+        self._events.put_nowait(Begun(now(), self._around.common, secrets))
 
     # --- commands -------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from agent.conductor.finding import absolute, found
+from workflow.execution.conditions import secret_of
 from workflow.expressions import (
     ExpressionError,
     Function,
@@ -48,7 +49,7 @@ class Texts:
         directory: str = "/data",
         inside: Callable[[str], Path] | None = None,
     ) -> None:
-        functions: dict[str, Function] = {"secret": _secret(secrets), "date": date_function(datetime.now(UTC))}
+        functions: dict[str, Function] = {"secret": secret_of(secrets), "date": date_function(datetime.now(UTC))}
         functions.update(path_functions(directory))
         if inside is not None:
             functions.update(_files(directory, inside))
@@ -83,17 +84,6 @@ def dereferenced(value: str, env: Mapping[str, str]) -> str:
         lambda found: "$" if found[1] else env.get(found[2], found[0]),
         value,
     )
-
-
-def _secret(secrets: Mapping[str, str]) -> Function:
-    def secret(values: Sequence[Value]) -> Value:
-        match list(values):
-            case [str() as name, str() as key]:
-                return secrets.get(f"secret/{name}/{key}", "")
-            case _:
-                raise ExpressionError("secret() takes a name and a key")
-
-    return secret
 
 
 def _files(directory: str, inside: Callable[[str], Path]) -> dict[str, Function]:

@@ -170,7 +170,7 @@ class Course:
             return
         status = frame.status
         try:
-            runs = conditions.holds(step.condition, status, lambda: self._scope.names(step, status), self._env_of(step))
+            runs = self._holds(step, step.condition, status, lambda: self._scope.names(step, status))
         except conditions.Unanswerable as problem:
             self._desk.write(StepStarted(self._desk.now, step.ref))
             self._finish(step, StepStatus.FAILED, f"its condition cannot be answered: {problem}")
@@ -220,9 +220,10 @@ class Course:
         if retry is None or active.iteration >= retry.count or self._frames[-1].expired:
             return False
         step = active.step
-        return not conditions.holds(
-            retry.until, status, lambda: self._scope.afterwards(step, status), self._env_of(step)
-        )
+        return not self._holds(step, retry.until, status, lambda: self._scope.afterwards(step, status))
+
+    def _holds(self, step: Step, condition: str, status: StepStatus, names: conditions.Names) -> bool:
+        return conditions.holds(condition, status, names, self._env_of(step), self._scope.secrets)
 
     # --- ends ---------------------------------------------------------------------------------------------------------
 

@@ -21,10 +21,12 @@ from workflow.states import ExecutionState
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The control plane acknowledged AttemptStarted. ``env`` is what ``env.*`` sees in conditions."""
+    """The control plane acknowledged AttemptStarted. ``env`` is what ``env.*`` sees in conditions, ``secrets`` what
+    ``secret()`` gives there (``secret/<name>/<key>``)."""
 
     at: Instant
     env: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,8 +67,8 @@ class Machine:
             return ()
         self._desk.now = event.at
         match event:
-            case Begun(env=env):
-                self._on_begun(env)
+            case Begun():
+                self._on_begun(event)
             case OperationEnded(ref=ref, iteration=iteration):
                 if work := self._course.work_of(ref, iteration):
                     self._course.settle(work.operation_ended(event))
@@ -86,11 +86,11 @@ class Machine:
             self._course.advance()
         return self._desk.taken()
 
-    def _on_begun(self, env: Mapping[str, str]) -> None:
+    def _on_begun(self, begun: Begun) -> None:
         if self._begun:
             return
         self._begun = True
-        self._scope.env = env
+        self._scope.env, self._scope.secrets = begun.env, begun.secrets
         if self._deadline is not None:
             self._timers.start(Purpose.DEADLINE, _EXECUTION, self._deadline)
 

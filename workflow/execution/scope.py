@@ -24,6 +24,7 @@ class Scope:
         self._services: dict[str, Json] = {}
         self._left: dict[StepRef, frozenset[str]] = {}
         self.env: Mapping[str, str] = {}
+        self.secrets: Mapping[str, str] = {}
         self._declare(steps, "")
 
     def leave(self, ref: StepRef, owner: str, outputs: Mapping[str, str]) -> Mapping[str, str]:

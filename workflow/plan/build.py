@@ -16,6 +16,7 @@ from workflow.plan.bind import bind
 from workflow.plan.containers import BASE, merged
 from workflow.plan.nodes import Concurrency, Json, Plan
 from workflow.plan.parts import Manner, placed
+from workflow.plan.secrecy import refuse_secrets
 from workflow.plan.stages import root_contents
 from workflow.plan.static import Statics
 from workflow.plan.workers import Workers, merged_pod
@@ -28,7 +29,7 @@ _NOTHING: Mapping[str, Json] = MappingProxyType({})
 def build(workflow: Workflow, *, facts: Mapping[str, Json] = _NOTHING) -> Plan:
     """The plan of ``workflow``, which was resolved before. ``facts`` are names that are known now (``execution``,
     ...), filled in where texts use them. Raises ``InvalidDocument`` with every problem: durations that are none,
-    steps nested too deep."""
+    steps nested too deep, secrets that everybody would see."""
     statics = Statics()
     spec = workflow.spec
     container = merged(BASE, spec.container)
@@ -36,6 +37,7 @@ def build(workflow: Workflow, *, facts: Mapping[str, Json] = _NOTHING) -> Plan:
     parts = workers.stages(spec).parts(root_contents(spec), container)
     bare = workers.plan(spec, placed(parts, None, Manner(None, None, None)))
     plan = _outermost(bare, workflow, statics)
+    refuse_secrets(spec, statics)
     if statics.problems:
         raise InvalidDocument(in_order(statics.problems))
     return bind(plan, facts) if facts else plan

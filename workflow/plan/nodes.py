@@ -311,12 +311,20 @@ class Plan:
 
     @property
     def orchestrates_only(self) -> bool:
-        """Whether every operation is ``execute`` or a delay, so that the control plane can conduct it without a pod."""
+        """Whether every operation is ``execute`` or a delay, so that the control plane can conduct it without a pod.
+
+        It knows no secrets: where a condition asks one, an agent conducts.
+        """
         operations = [step.body for step in leaves(self.steps)]
-        return any(isinstance(op, Execute) for op in operations) and all(
+        only = any(isinstance(op, Execute) for op in operations) and all(
             isinstance(op, Delay) or (isinstance(op, Execute) and not any(item.tarballs for item in op.items))
             for op in operations
         )
+        return only and not any(_asks_a_secret(step) for step in walk(self.steps))
+
+
+def _asks_a_secret(step: Step) -> bool:
+    return "secret" in step.condition or (step.retry is not None and "secret" in step.retry.until)
 
 
 def leaves(steps: tuple[Step, ...]) -> tuple[Step, ...]:
