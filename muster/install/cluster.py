@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import urlencode
 
@@ -74,7 +76,7 @@ class Cluster:
     @classmethod
     async def open(cls, kubeconfig: str | None, context: str | None) -> Self:
         """As kubectl would: the named files, else KUBECONFIG, else ~/.kube/config."""
-        files = kubeconfig or config.KUBE_CONFIG_DEFAULT_LOCATION
+        files = _files(kubeconfig)
         try:
             known, current = config.list_kube_config_contexts(files)  # type: ignore[no-untyped-call]
         except (config.ConfigException, OSError, ValueError, TypeError) as problem:
@@ -204,6 +206,13 @@ class Cluster:
         if status == 403:
             return InstallProblem(f"the cluster {self.name} does not let you: {words}", code=INVALID)
         return InstallProblem(f"the cluster {self.name} refused it ({status}): {words}", code=BROKEN)
+
+
+def _files(kubeconfig: str | None) -> str:
+    files = str(kubeconfig or config.KUBE_CONFIG_DEFAULT_LOCATION)
+    if not any(Path(file).exists() for file in files.split(os.pathsep)):
+        raise InstallProblem(f"there is no kubeconfig {files}", code=INVALID)
+    return files
 
 
 def _path(kind: str, namespace: str | None, name: str = "") -> str:

@@ -219,7 +219,7 @@ def _asking(path: str, **patience: int) -> Object:
 
 
 def _network(install: Install) -> tuple[Object, Object]:
-    """Nobody reaches the agent (its kubelet always does). Executions are reached by their agent, and by their own siblings."""
+    """Nobody reaches the agent (its kubelet always does). Executions are reached by it, and by their own siblings."""
     version, kind = "networking.k8s.io/v1", "NetworkPolicy"
     agent = {"podSelector": {"matchLabels": selected(install)}}
     siblings = {"podSelector": {"matchLabels": {"muster.dev/agent": install.name}}}

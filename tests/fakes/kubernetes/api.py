@@ -62,7 +62,10 @@ class Api:
     def _done(self, request: web.Request, body: Object) -> Object:
         path, selector = request.path, request.query.get("labelSelector", "")
         collection, _, name = path.rpartition("/")
-        single = len(path.strip("/").split("/")) % 2 == 0  # api/v1/namespaces/NS/KIND/NAME
+        grouped = path.startswith(
+            "/apis/"
+        )  # apis/GROUP/v1/namespaces/NS/KIND/NAME, else api/v1/namespaces/NS/KIND/NAME
+        single = len(path.strip("/").split("/")) % 2 == grouped
         match request.method:
             case "POST":
                 return self.objects.create(path, body)
@@ -71,6 +74,8 @@ class Api:
             case "GET":
                 items = self.objects.list(path, selector)
                 return {"metadata": {"resourceVersion": self.objects.version}, "items": items}
+            case "PATCH":
+                return self.objects.merge(collection, name, body)
             case "DELETE" if single:
                 return self._deleted(collection, name, body)
             case "DELETE":

@@ -75,7 +75,7 @@ class Objects:
         if f"{collection}/{name}" in self._held:
             raise Refusal(409, "AlreadyExists", f'{collection.rpartition("/")[2]} "{name}" already exists')
         moment = (datetime.now(UTC) + timedelta(seconds=self.ahead)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        namespace = collection.split("/")[4] if "/namespaces/" in collection else ""
+        namespace = collection.partition("/namespaces/")[2].partition("/")[0]
         made["metadata"] |= {"creationTimestamp": moment, "namespace": namespace, "uid": f"uid-{self._version}"}
         self._held[f"{collection}/{name}"] = made
         self._changed("ADDED", collection, made)
@@ -102,6 +102,13 @@ class Objects:
         if (held := self._held.get(f"{collection}/{name}")) is not None:
             change(held)
             self._changed("MODIFIED", collection, held)
+
+    def merge(self, collection: str, name: str, change: Object) -> Object:
+        """Change what ``change`` says of an object; None takes away."""
+        held = self.get(f"{collection}/{name}")
+        _merged(held, change)
+        self._changed("MODIFIED", collection, held)
+        return held
 
     def remove(self, collection: str, name: str) -> None:
         """Take an object away, if it is there."""
@@ -130,6 +137,16 @@ class Objects:
         for watcher in self.watchers:
             if not self.mute:
                 watcher.hear(collection, event)
+
+
+def _merged(held: Object, change: Object) -> None:
+    for key, value in change.items():
+        if value is None:
+            held.pop(key, None)
+        elif isinstance(value, dict) and isinstance(held.get(key), dict):
+            _merged(held[key], value)
+        else:
+            held[key] = value
 
 
 def matches(held: Mapping[str, Any], selector: str) -> bool:
