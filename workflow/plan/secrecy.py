@@ -10,7 +10,7 @@ from typing import Final
 from workflow.expressions import ExpressionError, calls, parse, parse_template
 from workflow.model import Node
 from workflow.model.shape import Written, each_node, texts_of
-from workflow.model.steps import Selector, Strategy
+from workflow.model.steps import Strategy
 from workflow.plan.static import Statics
 
 _TOLD: Final = frozenset({"matrix", "shards", "count", "max_count", "description", "name", "execution_name"})
@@ -21,10 +21,10 @@ def refuse_secrets(workflow: Node, statics: Statics) -> None:
     """Note each place in a resolved workflow where a secret would be told."""
 
     def look(node: Node) -> None:
-        if not isinstance(node, Strategy | Selector):
+        if not isinstance(node, Strategy):
             return
         for written in texts_of(node):
-            if (isinstance(node, Selector) or written.path[0] in _TOLD) and _asks(written):
+            if written.path[0] in _TOLD and _asks(written):
                 what = node.alias_path(written.path)[0]
                 message = f"{what} depends on a secret, and which children there are is told to everybody"
                 statics.note(node, message, *written.path, hint=_HINT, code="told-secret")

@@ -160,12 +160,14 @@ async def test_a_child_that_refuses_a_value_does_not_tell_it() -> None:
         assert VALUE not in await everything(w)
 
 
-async def test_conditions_on_the_control_plane_do_not_see_values() -> None:
+async def test_what_asks_values_in_conditions_is_conducted_by_an_agent() -> None:
     async with world().running() as w:
         await w.house.catalog.apply(CHILD, "child.yaml")
-        document = PARENT.replace("- execute:", "- condition: config.password == 'x'\n      execute:")
-        run = await submit(w, document, password=VALUE)
-        assert (await w.ended(run)).verdict is not Verdict.PASSED
+        agent = await w.agent("dev")
+        await submit(
+            w, PARENT.replace("- execute:", "- condition: config.password == 'x'\n      execute:"), password=VALUE
+        )
+        assert (await offered(agent)).secrets == {"password": VALUE}
         assert VALUE not in await everything(w)
 
 

@@ -27,7 +27,6 @@ def planned(steps: str) -> Plan:
         ("{parallel: {shards: {a: 'list(config.n)'}, shell: a}}", "shards"),
         ("{services: {db: {description: '{{ config.n }}', image: a}}}", "description"),
         ("{execute: {workflows: [{name: 'a{{ config.n }}'}]}}", "name"),
-        ("{execute: {workflows: [{selector: {matchLabels: {a: '{{ config.n }}'}}}]}}", "matchLabels"),
     ],
 )
 def test_what_names_or_counts_children_asks_no_secret(steps: str, field: str) -> None:
