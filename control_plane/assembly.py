@@ -91,10 +91,10 @@ async def _start(settings: Settings, version: str, stack: AsyncExitStack) -> Rea
 
     house = join(Ports(store, journals, signals, clock, vault, blobs), terms=settings.terms, version=version)
     await house.load()
-    grpc_port = port_for("the agents' port", settings.grpc_host, settings.grpc_port)
-    enrol_socket = listening("the enrolment port", settings.enrol_host, settings.enrol_port)
+    grpc_port = port_for("the agents' port", "--grpc-port", settings.grpc_host, settings.grpc_port)
+    enrol_socket = listening("the enrolment port", "--enrol-port", settings.enrol_host, settings.enrol_port)
     stack.callback(enrol_socket.close)
-    web_socket = listening("the people's port", settings.web_host, settings.web_port)
+    web_socket = listening("the people's port", "--web-port", settings.web_host, settings.web_port)
     stack.callback(web_socket.close)
     ready = Ready(
         grpc=f"{_shown(settings.host)}:{grpc_port}",

@@ -6,7 +6,8 @@ import asyncio
 import errno
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -16,30 +17,56 @@ class CannotListen(Exception):
     """An address cannot be listened on. The sentence says which, and why."""
 
 
-def listening(what: str, host: str, port: int) -> socket.socket:
-    """A socket that listens on host:port. CannotListen."""
+def listening(what: str, setting: str, host: str, port: int) -> socket.socket:
+    """A socket that listens on host:port. ``setting`` chooses the port. CannotListen."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         bound = socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
-        raise CannotListen(_why(what, host, port, error)) from None
+        raise CannotListen(_why(what, setting, host, port, error)) from None
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited; asyncio sets it only where proto is given
     bound.setblocking(False)
     return bound
 
 
-def port_for(what: str, host: str, port: int) -> int:
+def port_for(what: str, setting: str, host: str, port: int) -> int:
     """``port``, or any where it is 0, found free: for who binds it himself a moment later. CannotListen."""
-    with listening(what, host, port) as probe:
+    with listening(what, setting, host, port) as probe:
         return int(probe.getsockname()[1])
 
 
-def _why(what: str, host: str, port: int, error: OSError) -> str:
+def _why(what: str, setting: str, host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"{what} cannot listen on {host}:{port}: another program uses the port"
+        holder = f": {found}" if (found := _holder(port)) else f" (as root, `ss -ltnp sport = :{port}` shows which)"
+        return (
+            f"{what} cannot listen on {host}:{port}: another program uses the port{holder}; end it, "
+            f"or choose another port with {setting}"
+        )
     if error.errno == errno.EACCES:
         return f"{what} cannot listen on {host}:{port}: this user may not (ports below 1024 belong to root)"
     return f"{what} cannot listen on {host}:{port}: {error.strerror or error}"
+
+
+def _holder(port: int) -> str:
+    """The process that listens on a TCP port, as far as this user may see it; empty where it cannot be told."""
+    sockets = {f"socket:[{inode}]" for name in ("tcp", "tcp6") for inode in _listeners(Path("/proc/net", name), port)}
+    for process in Path("/proc").glob("[0-9]*") if sockets else ():
+        with suppress(OSError):
+            if any(str(descriptor.readlink()) in sockets for descriptor in (process / "fd").iterdir()):
+                return f"process {process.name} ({(process / 'comm').read_text().strip()})"
+    return ""
+
+
+_LISTENS = "0A"
+
+
+def _listeners(table: Path, port: int) -> Iterator[str]:
+    """The inodes of the sockets that listen on the port, from the kernel's table."""
+    with suppress(OSError):
+        for line in table.read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == _LISTENS and int(fields[1].rpartition(":")[2], 16) == port:
+                yield fields[9]
 
 
 def http(app: ASGIApp) -> uvicorn.Config:

@@ -78,27 +78,28 @@ def _agents(names: str, environments: Path | None, max_concurrent: int | None) -
 async def _up(state: LocalState, agents: tuple[LocalAgent, ...]) -> int:
     state.prepare()
     try:
-        state.claim()
+        with state.claim():
+            await _supervised(state, agents)
     except FileExistsError as error:
         raise StartFailed(str(error)) from None
+    _say("muster is down")
+    return 0
+
+
+async def _supervised(state: LocalState, agents: tuple[LocalAgent, ...]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    system = await LocalSystem.start(state, agents, _say)
     try:
-        system = await LocalSystem.start(state, agents, _say)
-        try:
-            state.announce(system.endpoint)
-            token = state.control_plane / "token"
-            _say(f"dashboard: {system.endpoint.url} (log in with the token in {token})")
-            _say("muster is up. Try: muster run FILE   End it with Ctrl-C or `muster down`.")
-            await _until(stop, system)
-        finally:
-            await system.stop()
+        state.announce(system.endpoint)
+        token = state.control_plane / "token"
+        _say(f"dashboard: {system.endpoint.url} (log in with the token in {token})")
+        _say("muster is up. Try: muster run FILE   End it with Ctrl-C or `muster down`.")
+        await _until(stop, system)
     finally:
-        state.withdraw()
-    _say("muster is down")
-    return 0
+        await system.stop()
 
 
 def _say(text: str) -> None:

@@ -13,8 +13,10 @@ Called by muster.local.system and the command line. The directory is private to 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -80,11 +82,25 @@ class LocalState:
         except (OSError, ValueError, TypeError) as error:
             raise NotRunning(f"no control plane runs on {self.directory}") from error
 
-    def claim(self) -> None:
-        """Note that this process is the supervisor. FileExistsError where another one lives."""
-        if (other := self.supervisor()) is not None:
-            raise FileExistsError(f"muster is already up on {self.directory} (process {other})")
-        write_private(self.directory / "supervisor.pid", f"{os.getpid()} {start_time(os.getpid())}")
+    @contextlib.contextmanager
+    def claim(self) -> Iterator[None]:
+        """Be the supervisor while the context is open: of several that try at once one is, and where it is killed the
+        next may be. FileExistsError where another one lives."""
+        with (self.directory / "supervisor.lock").open("ab") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                other = self.supervisor()
+                which = f"process {other}" if other is not None else "another process starts it just now"
+                raise FileExistsError(
+                    f"muster is already up on {self.directory} ({which}); end it with `muster down`, "
+                    "or use another state directory with --state"
+                ) from None
+            write_private(self.directory / "supervisor.pid", f"{os.getpid()} {start_time(os.getpid())}")
+            try:
+                yield
+            finally:
+                self.withdraw()
 
     def supervisor(self) -> int | None:
         """The process id of the living supervisor. A reused id is not mistaken for it: its start time is compared."""

@@ -95,7 +95,10 @@ class LocalSystem:
         )
         self._programs["control-plane"] = program
         self.state.started("control-plane", program.pid)
-        ready = await program.ready()
+        try:
+            ready = await program.ready()
+        except ProgramFailed as failed:
+            raise ProgramFailed(f"{failed}{_hint(ports, self.state)}") from None
         token = (self.state.control_plane / "token").read_text().strip()
         self.endpoint = Endpoint(ready["web"], token)
         self.say(f"control plane: {ready['web']}")
@@ -182,6 +185,21 @@ def _ports(path: Path) -> dict[str, str]:
         each.close()
     write_private(path, json.dumps(ports))
     return _settings(ports)
+
+
+def _hint(ports: Mapping[str, str], state: LocalState) -> str:
+    """What to do where another program took one of our ports."""
+    for port in ports.values():
+        with contextlib.closing(socket.socket()) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: what lingers holds nothing
+            try:
+                probe.bind(("127.0.0.1", int(port)))
+            except OSError:
+                return (
+                    f"\n  The agents of {state.directory} know this control plane by its ports: free port {port}, or "
+                    "start another muster on another state directory: muster up --state DIR"
+                )
+    return ""
 
 
 def _settings(ports: Mapping[str, int]) -> dict[str, str]:

@@ -61,7 +61,9 @@ def test_it_serves_and_stops_on_sigterm(tmp_path: Path) -> None:
 def test_a_port_in_use_is_a_sentence(tmp_path: Path, port: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         said = refusal(tmp_path / "state", **{port: str(taken.getsockname()[1])})
-    assert "another program uses the port" in said
+    flag = "--" + port.removeprefix("MUSTER_").lower().replace("_", "-")
+    assert f"another program uses the port: process {os.getpid()} (" in said
+    assert said.rstrip().endswith(f"end it, or choose another port with {flag}")
 
 
 def test_a_state_directory_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:

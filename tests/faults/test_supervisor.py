@@ -59,3 +59,19 @@ async def test_down_ends_what_is_left(orphaned: LocalState) -> None:
     assert (code, said) == (0, "what a killed muster left was stopped: dev-runner, control-plane\n")
     assert not orphaned.leftovers()
     assert await muster("down", state=orphaned.directory) == (0, f"nothing runs on {orphaned.directory}\n")
+
+
+async def test_of_two_that_start_at_once_one_comes_up_and_the_other_says_so(tmp_path: Path) -> None:
+    state = LocalState(tmp_path / "state")
+    words = ("up", "--detach", "--agents", "dev")
+    try:
+        ends = await asyncio.gather(*(muster(*words, state=state.directory) for _ in range(2)))
+        (won, lost) = sorted(ends)
+        assert (won[0], lost[0]) == (0, 3)
+        assert "muster is up" in won[1]
+        assert f"error: muster is already up on {state.directory} (" in lost[1]
+        assert state.supervisor() is not None
+        assert state.endpoint().url in won[1]
+    finally:
+        await muster("down", state=state.directory)
+    assert not state.leftovers()

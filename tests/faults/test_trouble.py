@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import shutil
 import socket
@@ -75,7 +76,10 @@ async def test_a_port_in_use_is_one_sentence(port: str, tmp_path: Path) -> None:
         write_private(state.directory / "ports.json", f'{{"grpc": 0, "web": 0, "enrol": 0, "{port}": {taken}}}')
         with pytest.raises(StartFailed) as failed:
             await LocalSystem.start(state, (AGENT,))
-    assert f"127.0.0.1:{taken}: another program uses the port" in str(failed.value)
+    said = str(failed.value)
+    assert f"127.0.0.1:{taken}: another program uses the port: process {os.getpid()} (" in said
+    assert f"free port {taken}" in said
+    assert "muster up --state DIR" in said
     assert "Traceback" not in state.log("control-plane").read_text()
 
 

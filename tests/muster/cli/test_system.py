@@ -44,8 +44,8 @@ async def test_what_cannot_start(
 async def test_once_is_enough(prompt: Prompt, tmp_path: Path, detach: tuple[str, ...]) -> None:
     state = LocalState(tmp_path / "state")
     state.prepare()
-    state.claim()  # by this process, which lives
-    done = await prompt("up", *detach)
+    with state.claim():  # by this process, which lives
+        done = await prompt("up", *detach)
     assert done.exit_code == 3
     assert f"error: muster is already up on {state.directory}" in done.stderr
 
