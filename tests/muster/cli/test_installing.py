@@ -1,4 +1,4 @@
-"""``muster agents install`` and ``uninstall`` at a prompt, with a cluster in this process; tests/cluster has real ones."""
+"""``muster agents install`` and ``uninstall`` at a prompt, with a cluster in this process."""
 
 from __future__ import annotations
 
