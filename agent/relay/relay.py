@@ -245,6 +245,11 @@ class Relay:
         except CannotLaunch as refusal:
             await self._say(Decline(attempt, refusal.reason, refusal.final))
             return
+        except Exception as bug:  # one workflow that we cannot cope with must not end what all others have here
+            log.exception("%s cannot be launched", attempt)
+            words = f"this agent cannot launch it, which is a bug in Muster: {type(bug).__name__}: {bug}"
+            await self._say(Decline(attempt, words[:500], final=True))
+            return
         finally:
             withdrawn = self._launching.pop(attempt)
         if withdrawn:

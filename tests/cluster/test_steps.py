@@ -156,6 +156,16 @@ async def test_files_are_where_they_should_be(bench: ClusterBench) -> None:
     assert held.output() == b"port = 1\nar/etc/passwd\n"
 
 
+async def test_a_volume_that_nobody_defines_fails_its_step_alone(bench: ClusterBench) -> None:
+    mounting = shell("ls /x", volume_mounts=({"name": "none", "mountPath": "/x"},))
+    always = Step(StepRef("2"), shell("echo on"), condition="always")
+    held = await bench.run(plan(mounting, always))
+    assert ends(held)["1"].status is StepStatus.FAILED
+    assert "volume 'none'" in ends(held)["1"].reason
+    assert held.output("2") == b"on\n"
+    assert held.finished is not None and held.finished.state is ExecutionState.FAILED
+
+
 async def test_a_retry_runs_again(bench: ClusterBench) -> None:
     once = step(1, shell("[ -e /data/x ] && echo done && exit 0; touch /data/x; exit 1"), retry=Retry(2))
     held = await bench.run(plan(once))

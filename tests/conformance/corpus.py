@@ -6,8 +6,9 @@ A crash is a disagreement like any other.
 
 ``invalid`` must be refused; ``plan`` must parse, resolve and plan, and its suites are run as trees whose leaves are
 stubs (tests.conformance.corpus_trees); ``run`` too, and what processes can serve is run through a whole
-system (tests.conformance.corpus_runs). Rows that need a container are listed as waiting for the
-Kubernetes executor and count neither as agreeing nor as disagreeing. ``--plan-only`` runs nothing.
+system (tests.conformance.corpus_runs). Rows that need a container are run in the first cluster of ``KUBECONFIG``
+(tests.conformance.corpus_pods) where that and ``MUSTER_TEST_IMAGE`` are given; else they are listed as waiting for one
+and count neither as agreeing nor as disagreeing. ``--plan-only`` runs nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.conformance.corpus_pods import lacking, run_in_pods
 from tests.conformance.corpus_runs import Need, need, run_all
 from tests.conformance.corpus_trees import is_suite, run_trees
 from tests.conformance.rows import Row, parsed, rows_of
@@ -110,11 +112,14 @@ def main(arguments: Sequence[str]) -> int:
     found = {row: judged(row, world) for row in rows}
     waiting = [row for row in rows if row.group == "run" and need(row) is Need.CONTAINERS and not found[row]]
     if PLAN_ONLY not in arguments:
+        if not lacking():
+            found |= _in_pods(waiting, rows)
+            waiting = []
         sound_ones = [row for row in rows if not found[row]]
         found |= _ran([row for row in sound_ones if row.group == "run" and need(row) is Need.PROCESSES], rows)
         found |= _trees([row for row in sound_ones if is_suite(row)], rows)
     for row in waiting:
-        sys.stdout.write(f"{_place(row)}: waits for the Kubernetes executor: {row.tier}\n")
+        sys.stdout.write(f"{_place(row)}: waits for a real Kubernetes: {row.tier}\n")
         del found[row]
     for row, disagreement in found.items():
         if disagreement:
@@ -126,8 +131,16 @@ def main(arguments: Sequence[str]) -> int:
 
 def _ran(rows: Sequence[Row], documents: Sequence[Row]) -> dict[Row, str]:
     """What disagrees once they were run."""
-    templates = [row for row in documents if row.kind == "TestWorkflowTemplate" and row.group != "invalid"]
-    return asyncio.run(run_all(rows, templates)) if rows else {}
+    return asyncio.run(run_all(rows, _templates(documents))) if rows else {}
+
+
+def _in_pods(rows: Sequence[Row], documents: Sequence[Row]) -> dict[Row, str]:
+    """What disagrees once they were run in a cluster."""
+    return asyncio.run(run_in_pods(rows, _templates(documents))) if rows else {}
+
+
+def _templates(documents: Sequence[Row]) -> list[Row]:
+    return [row for row in documents if row.kind == "TestWorkflowTemplate" and row.group != "invalid"]
 
 
 def _trees(rows: Sequence[Row], documents: Sequence[Row]) -> dict[Row, str]:

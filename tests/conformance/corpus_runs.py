@@ -49,11 +49,16 @@ async def run_all(rows: Sequence[Row], documents: Sequence[Row]) -> dict[Row, st
         system = await LocalSystem.start(LocalState(Path(folder)), fleet(rows))
         try:
             async with Muster(system.endpoint.url, system.endpoint.token) as client:
-                await _apply(client, [*documents, *rows])
-                gate = asyncio.Semaphore(AT_ONCE)
-                found = await asyncio.gather(*(_judged(client, row, gate) for row in rows))
+                return await judged_all(client, rows, documents)
         finally:
             await system.stop()
+
+
+async def judged_all(client: Muster, rows: Sequence[Row], documents: Sequence[Row]) -> dict[Row, str]:
+    """The same, through a system that runs."""
+    await _apply(client, [*documents, *rows])
+    gate = asyncio.Semaphore(AT_ONCE)
+    found = await asyncio.gather(*(_judged(client, row, gate) for row in rows))
     return dict(zip(rows, found, strict=True))
 
 

@@ -57,7 +57,7 @@ def test_what_needs_a_container_waits(tmp_path: Path, capsys: pytest.CaptureFixt
     rows = {"template": ("plan", TEMPLATE), "good": ("run", GOOD, "a-container (memory limit)", "FAILED")}
     assert main([PLAN, index(tmp_path, **rows)]) == 0
     line, last = capsys.readouterr().out.splitlines()
-    assert "good.yaml (run): waits for the Kubernetes executor" in line
+    assert "good.yaml (run): waits for a real Kubernetes" in line
     assert last == "agree 1 of 1"
 
 

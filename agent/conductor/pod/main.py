@@ -94,6 +94,8 @@ async def _conduct(folder: Path, terms: PodTerms, listening: socket.socket) -> N
     again = before.exists()
     journal: Journal = _taken_over(terms, before) if again else EchoingJournal(before)
     gates = {} if again else {name: Gate(name, terms.gates / name) for name in sorted(set(terms.containers.values()))}
+    for name in terms.impossible.keys() & gates.keys():
+        gates[name].gone(terms.impossible[name], final=True)
     attendance, exchange = PodAttendance(terms.alone, gates), Exchange()
     server = Server(bundle.attempt, journal, exchange, attendance)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, attendance.terminated)

@@ -25,6 +25,8 @@ class PodTerms:
 
     containers: Mapping[str, str]
     """Step reference -> name of the container in which it runs."""
+    impossible: Mapping[str, str] = field(default_factory=dict)
+    """Containers that the pod does not have -> why it cannot."""
     shared: tuple[str, ...] = ("/data", "/testkube", "/tmp", "/.tktw")  # noqa: S108 - the pod's own
     """Directories that the conductor and every step see at the same path."""
     fields: Mapping[str, str] = field(default_factory=dict)

@@ -89,7 +89,8 @@ def manifests(order: Order, attempt: Attempt, settings: Settings) -> Manifests:
     plan = _with_claims(plan, attempt)
     try:
         containers = step_containers(plan, settings.image)
-        laid = _Laid(plan, order, attempt, settings, containers)
+        impossible = {each.name: words for each in containers if (words := mounts.undefined(plan, each.spec))}
+        laid = _Laid(plan, order, attempt, settings, containers, impossible)
         pod = laid.pod()
     except (TooManyContainers, BadQuantity) as problem:
         raise CannotMake(str(problem)) from None
@@ -115,7 +116,15 @@ class _Laid:
     order: Order
     attempt: Attempt
     settings: Settings
-    containers: tuple[StepContainer, ...]
+    wanted: tuple[StepContainer, ...]
+    """All that the steps ask for."""
+    impossible: Mapping[str, str]
+    """Those that no pod can have, and why: their steps fail with these words, the others run."""
+
+    @property
+    def containers(self) -> tuple[StepContainer, ...]:
+        """Those that the pod gets."""
+        return tuple(each for each in self.wanted if each.name not in self.impossible)
 
     def pod(self) -> dict[str, Json]:
         plan, settings = self.plan, self.settings
@@ -228,7 +237,8 @@ class _Laid:
     def _terms(self) -> PodTerms:
         settings = self.settings
         return PodTerms(
-            containers={str(ref): each.name for each in self.containers for ref in each.refs},
+            containers={str(ref): each.name for each in self.wanted for ref in each.refs},
+            impossible=dict(self.impossible),
             shared=self._mounts().shared,
             fields=self._values().fields,
             own=mounts.OWN,

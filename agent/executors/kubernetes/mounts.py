@@ -90,6 +90,17 @@ def written(mount: Mapping[str, Json]) -> dict[str, Json]:
     return {**mount, "mountPath": normpath(join("/data", str(mount.get("mountPath", ""))))}
 
 
+def undefined(plan: Plan, spec: Spec) -> str:
+    """Why no container can be made of ``spec``: it mounts a volume that the pod does not have. Empty where it can."""
+    found = plan.pod.get("volumes")
+    volumes = found if isinstance(found, list) else []
+    names = {volume.get("name") for volume in volumes if isinstance(volume, dict)}
+    for mount in map(written, spec.mounts):
+        if mount.get("name") not in names:
+            return f"it mounts volume {mount.get('name')!r} at {mount['mountPath']}, which pod.volumes does not define"
+    return ""
+
+
 def content_directories(plan: Plan) -> list[str]:
     """Directories into which something is cloned or unpacked, outermost first, each once."""
     found: set[str] = set()

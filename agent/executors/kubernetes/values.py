@@ -70,7 +70,7 @@ def _fields(plan: Plan, containers: Mapping[StepRef, str]) -> Iterator[tuple[str
     for variable in plan.container.env:
         yield from _field(variable, "", "")
     for step in leaves(plan.steps):
-        if isinstance(step.body, Run):
+        if isinstance(step.body, Run) and step.ref in containers:
             for variable in step.body.container.env:
                 yield from _field(variable, containers[step.ref], step.ref)
 

@@ -145,6 +145,18 @@ def test_a_step_that_can_run_after_a_failure_shares_with_none_that_may_fail() ->
     assert where["5.1"] == where["5.2"]
 
 
+def test_a_container_whose_volume_nobody_defines_is_left_out_and_told_of() -> None:
+    env = (EnvVar("MEMORY", value_from={"resourceFieldRef": {"resource": "limits.memory"}}),)
+    mounting = Run(Container(image="a:1", volume_mounts=({"name": "none", "mountPath": "/x"},), env=env), "ls")
+    of = made(plan(run("a:1"), mounting))
+    data: Any = of.secret["data"]
+    terms = PodTerms.from_json(b64decode(data["terms.json"]).decode())
+    assert sorted(containers(of)) == ["conductor", "step-1"]
+    assert terms.containers["2"] == "step-2"
+    assert terms.impossible == {"step-2": "it mounts volume 'none' at /x, which pod.volumes does not define"}
+    assert "/x" not in terms.shared
+
+
 def test_the_pod_asks_once_for_its_largest_step() -> None:
     of = containers(made(PLANS["sharing"][0]))
     assert of["conductor"]["resources"]["requests"] == {"cpu": "250m", "memory": "1Gi"}
