@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install demo test check format bench protos lock clean
+.PHONY: install demo test check format bench bench-cluster protos lock clean
 
 install: $(STAMP)
 
@@ -34,6 +34,10 @@ format: install
 
 bench: install
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tests.bench
+
+# Wants a real Kubernetes: KUBECONFIG and MUSTER_TEST_IMAGE; see tests/bench/cluster.
+bench-cluster: install
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tests.bench.cluster
 
 protos: install
 	@$(BIN)/python protos/generate.py
