@@ -46,7 +46,7 @@ class PeoplesApi(Api):
         if request.path.endswith("/selfsubjectaccessreviews"):
             wanted = body["spec"]["resourceAttributes"]
             return {"status": {"allowed": (wanted["verb"], wanted["resource"]) not in self.denied}}
-        if request.method != "PATCH":
+        if request.content_type != "application/apply-patch+yaml":
             done = super()._done(request, body)
             if request.method == "DELETE" and "/deployments/" in request.path:
                 self._end_pods(request.path.split("/")[5])
