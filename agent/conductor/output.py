@@ -1,4 +1,4 @@
-"""What a step prints, masked and gathered into the journal's chunks.
+"""What a step prints, gathered and masked into the journal's chunks.
 
 Called by the runners and by the host for Muster's own words. The first bytes after a silence go out at once, so that
 a person watching sees them; a busy step's are gathered for up to 100 ms or 256 KiB. It must not know what a step is.
@@ -45,8 +45,7 @@ class Printed:
 
     def add(self, stream: Stream, data: bytes) -> None:
         """Take what was printed."""
-        if shown := self._maskers[stream].feed(data):
-            self._put(stream, shown)
+        self._put(stream, data)
 
     @property
     def full(self) -> bool:
@@ -58,28 +57,29 @@ class Printed:
         chunks, self._chunks, self._size, self.due = self._chunks, [], 0, None
         self._flushed = time.monotonic()
         for chunk in chunks:
-            for start in range(0, len(chunk.data), MAX_CHUNK):
-                await self._journal.room()
-                piece = bytes(chunk.data[start : start + MAX_CHUNK])
-                await self._journal.write(Output(chunk.at, self._ref, chunk.stream, piece))
+            await self._write(chunk.at, chunk.stream, self._maskers[chunk.stream].feed(bytes(chunk.data)))
 
     async def finish(self) -> None:
         """Nothing more is printed: write the rest."""
-        for stream, masker in self._maskers.items():
-            if shown := masker.flush():
-                self._put(stream, shown)
         await self.flush()
+        for stream, masker in self._maskers.items():
+            await self._write(now(), stream, masker.flush())
 
     async def say(self, words: str) -> None:
         """One line of Muster's own, at once."""
         self.add(Stream.SYSTEM, words.encode() + b"\n")
         await self.flush()
 
-    def _put(self, stream: Stream, shown: bytes) -> None:
+    async def _write(self, at: Instant, stream: Stream, shown: bytes) -> None:
+        for start in range(0, len(shown), MAX_CHUNK):
+            await self._journal.room()
+            await self._journal.write(Output(at, self._ref, stream, shown[start : start + MAX_CHUNK]))
+
+    def _put(self, stream: Stream, printed: bytes) -> None:
         if not self._chunks or self._chunks[-1].stream is not stream:
             self._chunks.append(_Chunk(stream, now()))
-        self._chunks[-1].data += shown
-        self._size += len(shown)
+        self._chunks[-1].data += printed
+        self._size += len(printed)
         if self.due is None:
             moment = time.monotonic()
             self.due = max(moment + AT_ONCE, self._flushed + GATHER)

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import burst, floors, idle, ingest, language, lifecycles, start, tail
+from tests.bench import burst, flood, floors, idle, ingest, language, lifecycles, start, tail
 from tests.bench.table import Measure, header, show
 
 PARTS: tuple[tuple[str, Measure], ...] = (
@@ -20,6 +20,7 @@ PARTS: tuple[tuple[str, Measure], ...] = (
     ("submission to step start", start.measure),
     ("a burst on one agent", burst.measure),
     ("live tail", tail.measure),
+    ("a flood, and masking", flood.measure),
     ("lifecycles through the control plane, simulated agents", lifecycles.measure),
     ("journal ingest, simulated agents", ingest.measure),
     ("idle agents", idle.measure),

@@ -37,15 +37,16 @@ async def measure(folder: Path) -> list[Row]:
         async with Muster(system.endpoint.url, system.endpoint.token) as client:
             target = {"replicate": ["environment"]}
             run = await client.submit(NewRun(document=WORKFLOW, target=target))
-            delays = await _delays(client, run.id)
+            late = await delays(client, run.id)
     finally:
         await system.stop()
-    assert len(delays) == 3 * LINES, len(delays)
-    late = p99(delays)
-    return [Row("a line until a watcher has it", spread(delays), f"p99 <= {GOAL * 1e3:.0f} ms", late <= GOAL)]
+    assert len(late) == 3 * LINES, len(late)
+    worst = p99(late)
+    return [Row("a line until a watcher has it", spread(late), f"p99 <= {GOAL * 1e3:.0f} ms", worst <= GOAL)]
 
 
-async def _delays(client: Muster, run: str) -> list[float]:
+async def delays(client: Muster, run: str) -> list[float]:
+    """How late each line of a run was that prints the time."""
     found: list[float] = []
     async with aclosing(client.watch(run)) as events:
         async for event in events:

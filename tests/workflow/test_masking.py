@@ -99,6 +99,15 @@ def test_texts_inside_a_json_secret_are_secrets_too() -> None:
     assert masked(["[" * 100_000], [b"[[x"]) == b"[[x"
 
 
+def test_base64_in_rows_is_masked_row_by_row() -> None:
+    secret = "".join(chr(33 + 7 * n % 90) for n in range(200))
+    for width in (64, 76):
+        whole = base64.b64encode(secret.encode())
+        rows = [whole[start : start + width] for start in range(0, len(whole), width)]
+        assert masked([secret], [b"\n".join(rows)]) == b"\n".join([STARS] * len(rows))
+    assert masked([secret], [base64.encodebytes(secret.encode() + b"\n")]).count(STARS) == 4
+
+
 def test_only_a_possible_beginning_is_held_back() -> None:
     masker = Masker(["password"])
     assert masker.feed(b"the line is here\n") == b"the line is here\n"
