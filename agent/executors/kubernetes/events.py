@@ -26,6 +26,7 @@ _TELLING: Final = frozenset(
     }
 )
 """Reasons of normal events that say something of a pod in trouble; warnings all do."""
+_WARNING: Final = "Warning "
 _MOST_READ: Final = "200"
 _WITHIN = 5.0
 """Seconds for which a verdict waits for its notes."""
@@ -44,10 +45,16 @@ class Notes:
         self._told: dict[Attempt, tuple[str, ...]] = {}
         self.ear: Ear | None = None
 
+    async def warning(self, attempt: Attempt) -> str:
+        """Ask, tell, and return the newest warning, or nothing."""
+        await self.tell(attempt)
+        warnings = [note for note in self._told.get(attempt, ()) if note.startswith(_WARNING)]
+        return warnings[-1].removeprefix(_WARNING) if warnings else ""
+
     async def tell(self, attempt: Attempt, *, again: bool = False) -> None:
         """Ask, and tell what was not told yet. Never fails; ``again``: not if it was asked for a moment ago."""
         now = asyncio.get_running_loop().time()
-        if self.ear is None or (again and now - self._asked.get(attempt, -_REST) < _REST):
+        if again and now - self._asked.get(attempt, -_REST) < _REST:
             return
         self._asked[attempt] = now
         notes: tuple[str, ...] = ()
@@ -56,7 +63,8 @@ class Notes:
                 notes = await self._events(attempt)
         if notes and notes != self._told.get(attempt):
             self._told[attempt] = notes
-            await self.ear(attempt, notes)
+            if self.ear is not None:
+                await self.ear(attempt, notes)
 
     def forget(self, attempt: Attempt) -> None:
         """It is over."""
@@ -83,7 +91,7 @@ def told(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def _said(event: Mapping[str, Any]) -> str:
-    warning = "Warning " if event.get("type") == "Warning" else ""
+    warning = _WARNING if event.get("type") == "Warning" else ""
     times = (event.get("series") or {}).get("count") or event.get("count") or 1
     often = f" ({times} times)" if times != 1 else ""
     sentence = f"{warning}{event.get('reason')}{often}: {str(event.get('message') or '').strip()}"

@@ -70,6 +70,7 @@ class KubernetesExecutor:
         self._notes = Notes(calls, settings, self._pods)
         self._pairs: dict[Attempt, Pair] = {}
         self._owed: asyncio.Queue[Attempt] = asyncio.Queue()
+        self._watching: asyncio.Task[None] | None = None
 
     @property
     def kind(self) -> str:
@@ -78,7 +79,7 @@ class KubernetesExecutor:
     async def run(self) -> None:
         """Watch the agent's pods and remove what could not be removed at once, for ever."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._sight.run())
+            self._watching = tasks.create_task(self._sight.run())
             while True:
                 await self.remove(await self._owed.get())
 
@@ -152,6 +153,9 @@ class KubernetesExecutor:
             await self._sight.changed(attempt)
 
     async def close(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
         await self._calls.close()
 
     # --- launching ------------------------------------------------------------------------------------------
@@ -226,9 +230,8 @@ class KubernetesExecutor:
         began = now()
         while True:
             match await self._sight.judged(attempt):
-                case Gone(words):
-                    await self._notes.tell(attempt)
-                    raise ConductorGone(words)
+                case Gone() as gone:
+                    raise ConductorGone(await self._why(attempt, gone))
                 case Up(address):
                     metadata = self._pods.now[attempt]["metadata"]
                     return _Where(metadata["namespace"], metadata["name"]), address
@@ -236,6 +239,11 @@ class KubernetesExecutor:
                     await self._sight.changed(attempt, _LATE)
                     if now() - began > _LATE:
                         await self._notes.tell(attempt, again=True)
+
+    async def _why(self, attempt: Attempt, gone: Gone) -> str:
+        """In the cluster's words, its events told before."""
+        warning = await self._notes.warning(attempt)
+        return gone.words if gone.explained else f"{gone.words}: {warning or 'the cluster does not say why'}"
 
     async def _dialled(self, attempt: Attempt, stack: AsyncExitStack) -> PodConversation:
         """A connection, as soon as the conductor listens."""
@@ -272,17 +280,16 @@ class KubernetesExecutor:
         """Beside a conversation: tell the conductor of its containers, hang up when its pod is gone."""
         told: set[Casualty] = set()
         while True:
-            pod = self._pods.now.get(attempt)
-            if pod is None or (pod.get("status") or {}).get("phase") in {"Failed", "Succeeded"}:
-                await asyncio.sleep(1)  # what is under way may still arrive
-                conversation.hang_up()
-                return
             with suppress(OSError):
+                if isinstance(await self._sight.judged(attempt), Gone):
+                    await asyncio.sleep(1)  # what is under way may still arrive
+                    conversation.hang_up()
+                    return
                 fresh = await self._sight.casualties(attempt, told)
                 for each in fresh:
                     told.add(each)
                     await conversation.say(ContainerGone(each.container, each.words, each.final))
-                if fresh or pod["metadata"].get("deletionTimestamp"):
+                if fresh or self._sight.ending(attempt):
                     await self._notes.tell(attempt, again=not fresh)
             await self._sight.changed(attempt)
 

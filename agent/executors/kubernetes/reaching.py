@@ -6,6 +6,7 @@ Called by the executor.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -22,6 +23,8 @@ from workflow.identifiers import Attempt
 
 _CONNECT = 5.0
 _ANSWER = 10.0
+_SIGNS = {socket.TCP_KEEPIDLE: 20, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3, socket.TCP_USER_TIMEOUT: 50_000}
+"""When the kernel asks a silent peer for a sign of life: a node that died says nothing, not even that."""
 
 
 class PodConversation:
@@ -76,6 +79,7 @@ async def dialled(
                     reader, writer = await asyncio.open_connection(
                         address, settings.port, ssl=context, server_hostname=CONDUCTOR, limit=BUFFER
                     )
+                    _keep_alive(writer.get_extra_info("socket"))
         except (OSError, TimeoutError) as problem:
             raise ConnectionError(
                 f"the conductor in {pod} cannot be reached: {str(problem) or type(problem).__name__}"
@@ -85,3 +89,9 @@ async def dialled(
         finally:
             with suppress(OSError):
                 writer.transport.abort()
+
+
+def _keep_alive(sock: socket.socket) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _SIGNS.items():
+        sock.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -38,10 +38,12 @@ class Up:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """There is no conductor, and there will be none. ``overdue``: that follows from our patience alone."""
+    """There is no conductor, and there will be none. ``overdue``: that follows from our patience alone; ``explained``:
+    whether the pod's status says why."""
 
     words: str
     overdue: bool = False
+    explained: bool = True
 
 
 State = Coming | Up | Gone
@@ -61,6 +63,8 @@ def state(pod: Pod, now: float, patience: Patience) -> State:
     status, metadata = pod.get("status") or {}, pod.get("metadata") or {}
     if status.get("phase") in {"Failed", "Succeeded"}:
         return Gone(ending(pod))
+    if metadata.get("deletionTimestamp") and now - _seconds(metadata["deletionTimestamp"], now) > patience.removal:
+        return Gone(f"{ending(pod)}; its node does not confirm it", overdue=True)
     conductor = _container(pod, CONDUCTOR)
     if conductor is not None and "running" in (conductor.get("state") or {}) and status.get("podIP"):
         return Up(str(status["podIP"]))
@@ -83,6 +87,8 @@ def ending(pod: Pod) -> str:
         words = f"the conductor is gone: its container ended: {_death(terminated)}"
     if not words and metadata.get("deletionTimestamp"):
         words = "the pod is gone: it was deleted"
+    if not words and terminated is None and status.get("phase") not in {"Failed", "Succeeded"}:
+        words = "the pod is gone: somebody deleted it"
     return words or "the conductor is gone: its container ended"
 
 
@@ -115,8 +121,12 @@ def _never(reason: str, waited: float, container: Mapping[str, Any], patience: P
 
 def patient_for(pod: Pod, now: float, patience: Patience) -> float:
     """Seconds after which the same pod may be judged otherwise, though nothing of it changes."""
-    waited = now - _seconds((pod.get("metadata") or {}).get("creationTimestamp"), now)
-    return min((limit - waited + 0.1 for limit in (patience.pull, patience.pending) if limit > waited), default=1e9)
+    metadata = pod.get("metadata") or {}
+    born = _seconds(metadata.get("creationTimestamp"), now)
+    moments = [born + patience.pull, born + patience.pending]
+    if metadata.get("deletionTimestamp"):
+        moments.append(_seconds(metadata["deletionTimestamp"], now) + patience.removal)
+    return min((moment - now + 0.1 for moment in moments if moment > now), default=1e9)
 
 
 def ready(pod: Pod) -> bool:
@@ -142,8 +152,8 @@ def _waiting(pod: Pod, conductor: Mapping[str, Any] | None, waited: float, patie
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             words = _sentence(condition.get("reason"), condition.get("message"))
     if waited > patience.pending:
-        words = f"it did not start within {patience.pending:.0f} s: {words or 'the cluster does not say why'}"
-        return Gone(words, overdue=True)
+        late = f"it did not start within {patience.pending:.0f} s"
+        return Gone(f"{late}: {words}" if words else late, overdue=True, explained=bool(words))
     return Coming(words if reason not in {"ContainerCreating", "PodInitializing"} else "")
 
 

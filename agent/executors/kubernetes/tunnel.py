@@ -20,6 +20,8 @@ from agent.executors.kubernetes.client import Client, credentials, session
 _DATA, _ERROR = 0, 1
 _PIECE = 64 * 1024
 _CONNECT = 15.0
+_HEARTBEAT = 20.0
+"""Seconds between two signs of life that are asked for: a way that was cut without a word is noticed."""
 
 
 @asynccontextmanager
@@ -31,7 +33,7 @@ async def tunnel(client: Client, namespace: str, pod: str, port: int) -> AsyncIt
     try:
         async with asyncio.timeout(_CONNECT):
             web = await session(client).ws_connect(
-                url, headers=headers, protocols=("v4.channel.k8s.io",), max_msg_size=0
+                url, headers=headers, protocols=("v4.channel.k8s.io",), max_msg_size=0, heartbeat=_HEARTBEAT
             )
     except (aiohttp.ClientError, TimeoutError, OSError) as problem:
         raise ConnectionError(f"the API server forwards no port: {problem}") from None

@@ -16,6 +16,9 @@ from workflow.identifiers import Attempt
 from workflow.journal import AttemptFinished, AttemptStarted, Output, Record, StepStarted, Stream
 from workflow.session import Assign
 
+PATIENCE = 60.0
+"""Seconds for which anything is waited for, on a machine that may have much else to do."""
+
 
 def work(script: str = "echo hello") -> tuple[Attempt, Assign]:
     made = assign(plan(shell(script)))
@@ -30,7 +33,7 @@ def printed(records: list[Record]) -> bytes:
 async def record(received: AsyncIterator[FromConductor], enough: type) -> list[Record]:
     """The records up to the first whose entry is an ``enough``."""
     found: list[Record] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         async for message in received:
             if isinstance(message, Records):
                 found.extend(message.records)
@@ -42,7 +45,7 @@ async def record(received: AsyncIterator[FromConductor], enough: type) -> list[R
 async def finished(executor: Executor, of: Attempt, after: int = 0) -> list[Record]:
     """Everything of an execution, acknowledged as it comes."""
     found: list[Record] = []
-    async with asyncio.timeout(20), executor.connect(of, after) as conversation:
+    async with asyncio.timeout(PATIENCE), executor.connect(of, after) as conversation:
         async for message in conversation.received():
             if isinstance(message, Records):
                 found.extend(message.records)
@@ -54,7 +57,7 @@ async def finished(executor: Executor, of: Attempt, after: int = 0) -> list[Reco
 
 async def gone(executor: Executor, of: Attempt) -> str:
     """Connect until the conductor is known to be gone; the reason."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             try:
                 async with executor.connect(of, 0) as conversation:
@@ -120,7 +123,7 @@ async def test_a_new_connection_ends_the_older(adapter: Adapter) -> None:
         await record(received, AttemptStarted)
         async with adapter.executor.connect(of, 0) as newer:
             await record(newer.received(), AttemptStarted)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 assert [message async for message in received] == []
 
 
@@ -179,7 +182,7 @@ async def test_a_released_conductor_ends_by_itself(adapter: Adapter) -> None:
 
 async def released(conversation: Conversation) -> None:
     await conversation.say(Release())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         assert [message async for message in conversation.received()] == []
 
 

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,10 @@ from tests.fakes.kubernetes.api import Api
 from tests.fakes.kubernetes.kubelet import Kubelet
 from tests.fakes.kubernetes.objects import Objects
 
-SETTINGS = Settings("dev-runner", "tests", "muster:1", patience=Patience(pull=1, pending=2, removal=5))
+SETTINGS = Settings("dev-runner", "tests", "muster:1", patience=Patience(pull=30, pending=60, removal=30))
+"""Nothing is given up that merely starts slowly: the machine may have much else to do."""
+HASTY = replace(SETTINGS, patience=Patience(pull=1, pending=2, removal=5))
+"""For pods that are to be given up."""
 
 
 @dataclass

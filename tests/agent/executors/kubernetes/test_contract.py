@@ -34,7 +34,7 @@ async def test_what_a_dead_conductor_left_can_be_read(adapter: Adapter) -> None:
         await conversation.say(Stored(1))
         await record(received, Output)
     adapter.kill(of)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 records = await finished(adapter.executor, of, 1)

@@ -11,6 +11,12 @@ from agent.executors.kubernetes.symptoms import Casualty, Coming, Gone, State, U
 
 CREATED = "2026-01-01T00:00:00Z"
 BORN = 1767225600.0
+TAINT = {
+    "type": "DisruptionTarget",
+    "status": "True",
+    "reason": "DeletionByTaintManager",
+    "message": "Taint manager: deleting due to NoExecute taint",
+}
 PATIENCE = Patience(pull=120, pending=600)
 
 
@@ -126,6 +132,15 @@ PULL: dict[str, Any] = {"reason": "ImagePullBackOff", "message": 'Back-off pulli
             pod("Succeeded", container(kind="terminated", exitCode=0)),
             1,
             Gone("the conductor is gone: its container ended"),
+        ),
+        (pod(), 601, Gone("it did not start within 600 s", overdue=True, explained=False)),
+        (
+            pod("Running", container(), podIP="10.1.2.3", metadata={"deletionTimestamp": CREATED}, conditions=[TAINT]),
+            41,
+            Gone(
+                "DeletionByTaintManager: Taint manager: deleting due to NoExecute taint; its node does not confirm it",
+                overdue=True,
+            ),
         ),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from agent.executors.kubernetes.naming import pod_name
 from agent.executors.kubernetes.settings import Patience
 from agent.ports.executor import CannotLaunch, ConductorGone
-from tests.agent.executors.kubernetes.conftest import SETTINGS, FakeCluster
+from tests.agent.executors.kubernetes.conftest import HASTY, SETTINGS, FakeCluster
 from tests.contracts.executor.test_executor import finished, gone, printed, record, work
 from tests.fakes.kubernetes.objects import Object, Refusal
 from workflow.identifiers import Attempt
@@ -54,13 +54,20 @@ async def test_what_is_refused_is_told_in_the_clusters_words(
     assert await executor.held() == ()
 
 
+async def running(cluster: FakeCluster, of: Attempt) -> None:
+    """Wait until its node runs it."""
+    async with asyncio.timeout(60):
+        while (cluster.objects.get(f"{PODS}/{pod_name(of)}").get("status") or {}).get("phase") != "Running":
+            await asyncio.sleep(0.01)
+
+
 async def test_watches_that_end_or_expire_lose_nothing(cluster: FakeCluster) -> None:
     executor = cluster.executor()
     await executor.held()
     cluster.objects.mute = True
     of, bundle = work()
     await executor.launch(bundle)
-    await asyncio.sleep(0.5)  # the pod runs, and the watch says nothing of it
+    await running(cluster, of)  # and the watch says nothing of it
     cluster.objects.mute = False
     expired = Refusal(410, "Expired", "too old resource version")
     cluster.objects.end_watches({"type": "ERROR", "object": expired.status()})
@@ -81,7 +88,7 @@ async def test_a_pod_that_somebody_deletes_is_lost(cluster: FakeCluster) -> None
 
 
 async def test_a_pod_that_no_node_takes_is_given_up_with_the_reason(cluster: FakeCluster) -> None:
-    executor = cluster.executor()
+    executor = cluster.executor(HASTY)
     cluster.kubelet.idle = True
     of, bundle = work()
     await executor.launch(bundle)
@@ -96,7 +103,7 @@ async def test_a_pod_that_no_node_takes_is_given_up_with_the_reason(cluster: Fak
 
 
 async def test_a_reason_that_the_watch_did_not_tell_is_asked_for_before_a_pod_is_given_up(cluster: FakeCluster) -> None:
-    executor = cluster.executor()
+    executor = cluster.executor(HASTY)
     await executor.held()
     cluster.kubelet.idle = cluster.objects.mute = True
     of, bundle = work()
@@ -112,11 +119,13 @@ async def test_a_reason_that_the_watch_did_not_tell_is_asked_for_before_a_pod_is
 
 
 async def test_a_pod_that_came_unheard_is_not_given_up(cluster: FakeCluster) -> None:
-    executor = cluster.executor()
+    executor = cluster.executor(HASTY)
     await executor.held()
     cluster.objects.mute = True
     of, bundle = work()
     await executor.launch(bundle)
+    await running(cluster, of)
+    await asyncio.sleep(HASTY.patience.pending)  # not a wait for something: the patience is over
     assert printed(await finished(executor, of)) == b"hello\n"
     cluster.objects.mute = False
 
@@ -135,7 +144,7 @@ async def test_a_list_that_began_before_a_launch_hides_nothing(cluster: FakeClus
 
 
 async def test_the_events_of_a_pod_that_is_late_are_told_before_it_is_given_up(cluster: FakeCluster) -> None:
-    executor = cluster.executor()
+    executor = cluster.executor(HASTY)
     heard: list[tuple[str, ...]] = []
 
     async def ear(attempt: Attempt, notes: tuple[str, ...]) -> None:
