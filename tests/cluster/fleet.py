@@ -15,6 +15,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 
 from agent.executors.kubernetes.calls import Calls
@@ -120,6 +121,7 @@ async def fleet(
     state: Path, count: int = 1, prepared: Callable[[Site], Awaitable[None]] | None = None
 ) -> AsyncIterator[Fleet]:
     """A fleet of the first ``count`` environments; ``prepared`` is called with each of them before its agent starts.
+    Where there are fewer clusters, environments share them, each in a namespace of its own.
 
     An agent that stands outside of its cluster reaches its conductors through the API server, or by their addresses
     where those can be reached. Both ways are taken, in turn, where ``MUSTER_TEST_REACH`` does not choose.
@@ -128,7 +130,7 @@ async def fleet(
     ways = [Reach(chosen)] * 3 if chosen else [Reach.TUNNEL, Reach.ADDRESS, Reach.TUNNEL]
     async with AsyncExitStack() as stack:
         sites = {}
-        for environment, path, reach in zip(ENVIRONMENTS[:count], paths, ways, strict=False):
+        for environment, path, reach in zip(ENVIRONMENTS[:count], cycle(paths), ways, strict=False):
             calls = await calls_to(path)
             stack.push_async_callback(calls.close)
             namespace = await stack.enter_async_context(made_namespace(path))

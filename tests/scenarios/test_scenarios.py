@@ -35,11 +35,16 @@ async def apply(client: Muster, name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_scenario(name: str, client: Muster, repository: Path) -> None:
+    await played(name, client, f"file://{repository}")
+
+
+async def played(name: str, client: Muster, repository: str, patience: float = 1) -> None:
+    """Play one scenario, and hold what comes of it against what is expected. ``patience`` stretches its time."""
     expected = expectation(name)
     await apply(client, name)
     document = next(iter(yaml.safe_load_all((HERE / name / "workflow.yaml").read_text())))
-    config = {key: value.replace("{repository}", f"file://{repository}") for key, value in expected.config.items()}
-    async with asyncio.timeout(expected.within):
+    config = {key: value.replace("{repository}", repository) for key, value in expected.config.items()}
+    async with asyncio.timeout(expected.within * patience):
         run = await client.submit(
             NewRun(workflow=expected.run or document["metadata"]["name"], config=config, target=expected.target)
         )
