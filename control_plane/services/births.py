@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from control_plane.ports.records import ChildPlace, ExecutionRow, RunRow
-from control_plane.services.blueprint import Blueprint, Identity, facts, rows_of
+from control_plane.services.blueprint import Blueprint, Identity, TooLarge, check_size, facts, rows_of
 from control_plane.services.commits import Draft
 from control_plane.services.endings import end, stop
 from workflow.identifiers import Attempt, ExecutionId, Instant, StepRef
@@ -95,6 +95,10 @@ def _bear_one(
         paused=birth.paused,
         description=spec.description,
     )
+    try:
+        check_size(row, plan)
+    except TooLarge as too_large:
+        problem = problem or str(too_large)
     draft.add(row, plan)
     if parent.stop is not None:
         end(draft, row, ExecutionState.CANCELED, f"its parent was stopped: {parent.stop[1]}", now)

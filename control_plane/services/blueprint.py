@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from workflow.plan.bind import BadText, bind
 from workflow.plan.encode import to_bytes
 from workflow.plan.nodes import Json, Plan
 from workflow.plan.texts import mentions
+from workflow.session import MAX_MESSAGE
 from workflow.states import ExecutionState
 
 QUEUE_TIMEOUT = 24 * 3600 * 1_000_000
@@ -22,6 +24,9 @@ QUEUE_TIMEOUT = 24 * 3600 * 1_000_000
 ON_LOST = "muster.dev/on-lost"
 WORKFLOW_GROUP = "workflow:"
 """What the group of a workflow without a named group begins with."""
+
+MAX_BUNDLE: Final = MAX_MESSAGE - 32 * 1024
+"""Bytes of a plan with its variables, transfers, annotations and secrets: the rest of a message is for their frame."""
 
 _FACTS: Final = frozenset({"execution", "workflow", "labels", "resource", "organization", "environment"})
 
@@ -120,6 +125,24 @@ def rows_of(
     )
     bound = _bound(blueprint, variables)
     return row, PlanRow(who.id, bound, variables, transfers, blueprint.annotations, blueprint.secrets)
+
+
+class TooLarge(ValueError):
+    """An execution cannot be handed to an agent. The sentence says what exceeds which limit, and what to do."""
+
+
+def check_size(row: ExecutionRow, plan: PlanRow) -> None:
+    """TooLarge where the plan with all that goes with it exceeds one message to an agent."""
+    if row.host is not Host.AGENT:
+        return
+    beside = json.dumps([dict(plan.variables), plan.transfers, dict(plan.annotations)], ensure_ascii=False)
+    size = len(plan.plan) + len(beside.encode(errors="replace")) + len(plan.secrets)
+    if size > MAX_BUNDLE:
+        raise TooLarge(
+            f"the plan of {row.workflow!r}, with its templates and parameters filled in, has {size:,} bytes; an agent "
+            f"takes at most {MAX_BUNDLE:,} in one message: {size - MAX_BUNDLE:,} too many. Let a step fetch what is "
+            "large (content.git, an artifact, a download), or split the workflow"
+        )
 
 
 def _bound(blueprint: Blueprint, variables: Mapping[str, Json]) -> bytes:

@@ -15,7 +15,7 @@ from typing import Final
 from control_plane.ports.clock import Clock
 from control_plane.ports.records import Actor, RunRow
 from control_plane.ports.store import Store, Unit
-from control_plane.services.blueprint import Blueprint, Identity, blueprint_of, facts, rows_of
+from control_plane.services.blueprint import Blueprint, Identity, blueprint_of, check_size, facts, rows_of
 from control_plane.services.commits import Commits, Draft
 from control_plane.services.durations import Durations
 from control_plane.services.entrusted import NO_VALUES
@@ -101,7 +101,7 @@ class Submission:
         secrets: Mapping[str, str] = NO_VALUES,
     ) -> RunRow:
         """Start a run of a plan. ``target`` stands above the plan's own; ``fleet`` is read where it is not given;
-        ``secrets`` are the values that the plan names. Unrunnable where no agent matches and one must."""
+        ``secrets`` are the values that the plan names. Unrunnable where no agent matches and one must; TooLarge."""
         whole = merged(plan.target, target)
         if fleet is None:
             fleet = await self._store.read(fleet_of)
@@ -154,5 +154,7 @@ def _store_run(draft: Draft, row: RunRow, roots: Sequence[Copy], history: Mappin
     for copy in roots:
         name = f"{run.name}-{copy.suffix}" if copy.suffix and len(roots) > 1 else run.name
         who = Identity(copy.id, name, number, run.id)
-        draft.add(*rows_of(copy.blueprint, who, {**history, **facts(copy.blueprint, who, run, now)}, now))
+        rows = rows_of(copy.blueprint, who, {**history, **facts(copy.blueprint, who, run, now)}, now)
+        check_size(*rows)
+        draft.add(*rows)
     return run

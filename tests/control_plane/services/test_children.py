@@ -226,3 +226,16 @@ async def test_what_a_worker_alone_knows_stands_in_its_plan() -> None:
         assert b"node:22" in bundle.plan
         assert b"echo suite-1" in bundle.plan
         assert bundle.variables["matrix"] == {"node": "22"}
+
+
+async def test_a_worker_whose_plan_no_message_holds_ends_at_once_in_words() -> None:
+    async with world().running() as w:
+        dev = await w.agent("dev")
+        parent = await parent_of(w, dev, plan("suite", PARALLEL))
+        variables: dict[str, Json] = {"matrix": {"data": "x" * 1_100_000}}
+        large = ChildSpec(ChildKind.WORKER, 0, variables=variables)
+        await parent.write(ChildrenWanted(AT, ONE, (large, ChildSpec(ChildKind.WORKER, 1))))
+        first, second = await children(w, parent)
+        assert first.state is ExecutionState.ABORTED
+        assert "an agent takes at most" in first.reason
+        assert second.state is ExecutionState.ASSIGNED

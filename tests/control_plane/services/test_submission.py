@@ -6,12 +6,15 @@ import pytest
 
 from control_plane.ports.records import DocumentKind
 from control_plane.ports.store import Unavailable
+from control_plane.services.blueprint import TooLarge
 from control_plane.services.submission import Unrunnable
 from control_plane.services.submission.targets import copies, filled, merged
+from protos.codec.session import encode_control
 from tests.control_plane.services.world import ME, plan, world
 from workflow.labels import SchedulerPolicy, Target
 from workflow.plan.nodes import Json
 from workflow.problems import InvalidDocument
+from workflow.session import MAX_MESSAGE
 from workflow.states import ExecutionState
 from workflow.views import NewRun
 
@@ -184,3 +187,49 @@ def test_copies_of_a_target() -> None:
     by_team = Target(replicate=("team",))
     assert [copy.match for copy in copies(by_team, fleet) if copy] == [{"team": ("x",)}, {"team": ("y",)}]
     assert copies(by_team, {}) == (by_team,)
+
+
+def _with_file(size: int) -> str:
+    return (
+        HEAD.replace("NAME", "large")
+        + "spec:\n  use: [{name: data}]\n  steps: [{shell: cat a b}]\n  content:\n    files:\n"
+        + f"    - {{path: /data/a, content: '{'x' * size}'}}\n"
+    )
+
+
+DATA = TEMPLATE.replace("greet/loud", "data").partition("spec:")[0] + (
+    f"spec:\n  content:\n    files:\n    - {{path: /data/b, content: '{'y' * 500_000}'}}\n"
+)
+
+
+async def test_a_plan_that_no_message_holds_is_refused_with_the_limit_and_what_to_do() -> None:
+    async with world().running() as w:
+        dev = await w.agent("dev")
+        await w.house.catalog.apply(DATA, "data.yaml")
+        with pytest.raises(
+            TooLarge, match=r"'large'.* bytes; an agent takes at most 1,0[0-9,]+ in one.*too many\. Let"
+        ):
+            await w.house.submission.submit(NewRun(document=_with_file(600_000)), ME)
+        assert await w.store.read(lambda unit: unit.runs.latest(10)) == []
+        await w.house.submission.submit(NewRun(document=_with_file(100_000)), ME)
+        assert await dev.assigned()
+
+
+async def test_the_largest_plan_that_is_taken_fits_into_one_message() -> None:
+    async with world().running() as w:
+        dev = await w.agent("dev")
+        await w.house.catalog.apply(DATA, "data.yaml")
+        low, high = 100_000, 600_000
+        while high - low > 500:
+            middle = (low + high) // 2
+            try:
+                await w.house.submission.submit(NewRun(document=_with_file(middle)), ME)
+                low = middle
+            except TooLarge:
+                high = middle
+        sizes = []
+        while (size := encode_control(await dev.heard()).ByteSize()) and len(sizes) < 50:
+            sizes.append(size)
+            if size > MAX_MESSAGE - 64 * 1024:
+                break
+        assert MAX_MESSAGE - 64 * 1024 < max(sizes) <= MAX_MESSAGE
