@@ -67,6 +67,9 @@ class Api:
         )  # apis/GROUP/v1/namespaces/NS/KIND/NAME, else api/v1/namespaces/NS/KIND/NAME
         single = len(path.strip("/").split("/")) % 2 == grouped
         match request.method:
+            case "POST" if name == "eviction":
+                pods, _, evicted = collection.rpartition("/")
+                return self._deleted(pods, evicted, {})
             case "POST":
                 return self.objects.create(path, body)
             case "GET" if single:
