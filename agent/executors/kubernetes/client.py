@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kubernetes.aio.client import Configuration
     from kubernetes.aio.client.rest import RESTClientObject
 
-_DEFERRED = ("kubernetes", "kubernetes.aio", "kubernetes.aio.config")
+_DEFERRED = ("kubernetes", "kubernetes.aio", "kubernetes.aio.config", "kubernetes.aio.utils")
 _AGENT = "muster-agent"
 
 
