@@ -83,10 +83,10 @@ def ending(pod: Pod) -> str:
             words = words or _sentence(condition.get("reason"), condition.get("message"))
     conductor = _container(pod, CONDUCTOR)
     terminated = _terminated(conductor) if conductor is not None else None
-    if not words and terminated is not None and terminated.get("exitCode") != 0:
-        words = f"the conductor is gone: its container ended: {_death(terminated)}"
     if not words and metadata.get("deletionTimestamp"):
         words = "the pod is gone: it was deleted"
+    if not words and terminated is not None and terminated.get("exitCode") != 0:
+        words = f"the conductor is gone: its container ended: {_death(terminated)}"
     if not words and terminated is None and status.get("phase") not in {"Failed", "Succeeded"}:
         words = "the pod is gone: somebody deleted it"
     return words or "the conductor is gone: its container ended"

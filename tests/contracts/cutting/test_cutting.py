@@ -30,6 +30,15 @@ async def test_watches_that_are_dropped(cut: Cut) -> None:
     await cut.passed(held)
 
 
+async def test_conversations_that_are_dropped(cut: Cut) -> None:
+    _, held = await cut.counting()
+    for line in (b"1\n", b"10\n", b"20\n", b"30\n", b"40\n"):
+        await cut.until(lambda line=line: line in held.output())  # type: ignore[misc]
+        cut.proxy.drop_forwards()  # where conductors are reached through the API server
+        cut.proxy.drop_watches()
+    await cut.passed(held)
+
+
 async def test_watches_that_are_too_old(cut: Cut) -> None:
     before = cut.proxy.count("LIST pods")
     cut.proxy.expire_watches()

@@ -77,6 +77,7 @@ class Proxy:
         self.delay = 0.0
         """Seconds that each answer is late."""
         self._watches: set[_Watch] = set()
+        self._forwards: set[web.Request] = set()
         self._loud = asyncio.Event()
         self._came = asyncio.Event()
 
@@ -116,6 +117,12 @@ class Proxy:
         """Break every watch."""
         for watch in list(self._watches):
             watch.drop()
+
+    def drop_forwards(self) -> None:
+        """Break every forwarded port."""
+        for request in list(self._forwards):
+            if request.transport is not None:
+                request.transport.abort()
 
     def expire_watches(self) -> None:
         """Every watch says that it is too old (410), and ends."""
@@ -228,9 +235,13 @@ class Proxy:
             await there.close()
             return await self._fault(request, fault)
         await here.prepare(request)
-        async with there, asyncio.TaskGroup() as ways:
-            ways.create_task(self._way(here, there))
-            ways.create_task(self._way(there, here))
+        self._forwards.add(request)
+        try:
+            async with there, asyncio.TaskGroup() as ways:
+                ways.create_task(self._way(here, there))
+                ways.create_task(self._way(there, here))
+        finally:
+            self._forwards.discard(request)
         return here
 
     async def _way(

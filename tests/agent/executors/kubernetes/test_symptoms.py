@@ -133,6 +133,15 @@ PULL: dict[str, Any] = {"reason": "ImagePullBackOff", "message": 'Back-off pulli
             1,
             Gone("the conductor is gone: its container ended"),
         ),
+        (
+            pod(
+                "Failed",
+                container(kind="terminated", exitCode=137, reason="Error"),
+                metadata={"deletionTimestamp": CREATED},
+            ),
+            1,
+            Gone("the pod is gone: it was deleted"),
+        ),
         (pod(), 601, Gone("it did not start within 600 s", overdue=True, explained=False)),
         (
             pod("Running", container(), podIP="10.1.2.3", metadata={"deletionTimestamp": CREATED}, conditions=[TAINT]),
