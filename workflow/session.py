@@ -215,6 +215,11 @@ class Refused(Exception):
     """
 
 
+class NotAdmitted(Refused):
+    """The agent itself is refused, whatever it asks for: its certificate, or that of the control plane, does not
+    hold."""
+
+
 class Fenced(Exception):
     """Something newer took this one's place: another session of this agent, a newer attempt. Give up; do not come
     back.

@@ -12,13 +12,13 @@ from typing import Final
 import grpc
 
 from agent.link.identity import Identity
-from workflow.session import Fenced, LinkDown, Refused
+from workflow.session import Fenced, LinkDown, NotAdmitted, Refused
 
 _S = grpc.StatusCode
 
 TABLE: Final[dict[grpc.StatusCode, type[LinkDown | Refused | Fenced]]] = {
     # until a person acts
-    _S.UNAUTHENTICATED: Refused,
+    _S.UNAUTHENTICATED: NotAdmitted,
     _S.PERMISSION_DENIED: Refused,
     _S.FAILED_PRECONDITION: Refused,
     _S.INVALID_ARGUMENT: Refused,
@@ -73,10 +73,10 @@ def _unavailable(words: str, identity: Identity) -> LinkDown | Refused:
     if not any(sign in words for sign in _TRANSPORT):
         return LinkDown(words)
     if (why := next((why for sign, why in _DISTRUST.items() if sign in words), None)) is not None:
-        return Refused(f"the certificate shown by {identity.server} is not to be trusted: {why} ({words[:300]})")
+        return NotAdmitted(f"the certificate shown by {identity.server} is not to be trusted: {why} ({words[:300]})")
     if "failed to connect" in words and any(sign in words for sign in _HUNG_UP):
         if (end := identity.expired(time.time())) is not None:
-            return Refused(
+            return NotAdmitted(
                 f"the certificate of agent {identity.name} expired at {end:%Y-%m-%d %H:%M:%S} UTC; "
                 f"run: muster agents create {identity.name} ... on the control plane and join again"
             )

@@ -14,11 +14,12 @@ import grpc
 
 from agent.link.endings import Ending
 from agent.link.identity import Identity
+from protos.codec import journal
 from protos.codec import session as codec
 from protos.codec.checks import WireError
 from protos.muster.v1 import control_pb2 as wire
 from workflow.journal import Directive, Record
-from workflow.session import AgentSays, ControlSays, Hello, LinkDown, Refused, Welcome
+from workflow.session import AgentSays, ControlSays, Decline, Hello, LinkDown, Refused, Welcome
 
 Up = TypeVar("Up")
 Down = TypeVar("Down")
@@ -74,10 +75,25 @@ class LinkSession:
     async def received(self) -> AsyncIterator[ControlSays]:
         """What comes, until the session is over. It also ends, well, when the certificate was renewed: open another."""
         while (message := await self._stream.read()) is not None:
-            said = _read(codec.decode_control, message)
+            try:
+                said = codec.decode_control(message)
+            except WireError as error:
+                await self._not_understood(message, error)
+                continue
             if isinstance(said, Welcome):
                 raise Refused("the control plane welcomes twice in one session")
             yield said
+
+    async def _not_understood(self, message: wire.ControlMessage, error: WireError) -> None:
+        """Decline an assignment that this agent cannot read, and go on with the others'. Refused for anything else."""
+        words = f"the control plane says what this agent does not understand: {error}"
+        if message.WhichOneof("message") != "assign":
+            raise Refused(words) from None
+        try:
+            attempt = journal.decode_attempt(message.assign.bundle.attempt)
+        except WireError:
+            raise Refused(words) from None
+        await self.say(Decline(attempt, words[:500], final=True))
 
     async def end(self) -> None:
         """Let the control plane end it, so that nothing it said is lost."""

@@ -19,7 +19,7 @@ from agent.relay.files import Files
 from agent.relay.patience import Patience
 from workflow.identifiers import Attempt
 from workflow.journal import AttemptFinished, Directive, Record
-from workflow.session import Fenced, LinkDown, Refused
+from workflow.session import Fenced, LinkDown, NotAdmitted, Refused
 
 BATCH = 16
 """Records of a dead conductor sent at once: 4 MiB at the most."""
@@ -73,14 +73,17 @@ class Carrier:
         self._last: int | None = None
 
     async def carry(self) -> End:
-        """Until its end. Raises Refused."""
+        """Until its end. What is refused of this attempt ends this attempt; where the agent itself is refused, its
+        session says so, and the attempt waits for the next."""
         patience = Patience()
         while True:
             await self._linked()
             try:
                 return await self._joined(patience)
-            except (LinkDown, ConnectionError):
+            except (LinkDown, ConnectionError, NotAdmitted):
                 await patience.wait()
+            except Refused as refusal:
+                return Lost(f"the control plane refuses its journal: {refusal}")
             except Fenced as fenced:
                 return Superseded(str(fenced))
 

@@ -15,7 +15,7 @@ from agent.ports.control import Control
 from agent.ports.executor import Conversation
 from agent.relay.patience import Patience
 from workflow.identifiers import Attempt
-from workflow.session import Fenced, FileOffer, FilePosition, LinkDown, Refused
+from workflow.session import Fenced, FileOffer, FilePosition, LinkDown, NotAdmitted, Refused
 
 WINDOW: Final = 1024 * 1024
 """Bytes of a file that are asked for at a time; two windows are under way."""
@@ -59,7 +59,7 @@ class Files:
                     position = await self._control.begin_upload(offer)
                     if not position.complete:
                         position = await self._control.upload(position, upload.chunks(position))
-                except LinkDown:
+                except (LinkDown, NotAdmitted):  # the session says the latter too, and ends the agent
                     await patience.wait()
                     continue
                 if position.complete:
@@ -80,7 +80,7 @@ class Files:
                         await self._conversation.say(FileData(wish.file, offset, data))
                         offset += len(data)
                         patience.reset()
-                except LinkDown:
+                except (LinkDown, NotAdmitted):  # the session says the latter too, and ends the agent
                     await patience.wait()
                     continue
                 await self._conversation.say(FileData(wish.file, offset, b"", last=True))

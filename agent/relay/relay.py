@@ -16,7 +16,7 @@ from typing import Final, assert_never
 
 from agent.ports.control import Control, Session
 from agent.ports.executor import CannotLaunch, ConductorGone, Executor
-from agent.relay.carrier import Carrier, Finished, Lost, Superseded, telling
+from agent.relay.carrier import Carrier, End, Finished, Lost, Superseded, telling
 from agent.relay.patience import Patience
 from workflow.identifiers import Attempt, Instant
 from workflow.journal import Record, StepStarted
@@ -268,8 +268,7 @@ class Relay:
                 held.sought = True
                 tasks.create_task(self._addressed(attempt, held))
 
-        carrier = Carrier(attempt, self._control, self._executor, self._linked.wait, saw)
-        match await carrier.carry():
+        match await self._end_of(Carrier(attempt, self._control, self._executor, self._linked.wait, saw), attempt):
             case Finished():
                 await self._gone(attempt)
             case Superseded(reason):
@@ -280,6 +279,14 @@ class Relay:
                 held.task = None
                 held.lost, held.told = AttemptLost(attempt, reason), self._beats
                 await self._say(held.lost)
+
+    async def _end_of(self, carrier: Carrier, attempt: Attempt) -> End:
+        """How carrying it ends; also where we cannot cope with it, which must not end what all others have here."""
+        try:
+            return await carrier.carry()
+        except Exception as bug:
+            log.exception("%s cannot be carried", attempt)
+            return Lost(f"this agent cannot carry it, which is a bug in Muster: {type(bug).__name__}: {bug}"[:500])
 
     async def _addressed(self, attempt: Attempt, held: _Held) -> None:
         """Tell a service's address once it is ready."""
@@ -299,5 +306,8 @@ class Relay:
         await self._gone(attempt)
 
     async def _gone(self, attempt: Attempt) -> None:
-        await self._executor.remove(attempt)
+        try:
+            await self._executor.remove(attempt)
+        except Exception:  # what is left of it is found and removed when this agent starts again
+            log.exception("%s cannot be removed", attempt)
         self._held.pop(attempt, None)

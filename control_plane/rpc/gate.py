@@ -27,7 +27,7 @@ log = logging.getLogger("muster.rpc")
 LOOK_AGAIN: Final = 30.0
 """Seconds after which a stream's certificate has been looked up again."""
 TICK: Final = 1.0
-"""Seconds between two looks, each at a part of the streams."""
+"""Seconds between two looks at the least, each at a part of the streams."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -60,13 +60,14 @@ class Gate:
         with self._signals.listen(self._note, "trust/"):
             turn: list[str] = []
             while True:
+                count = len(self._streams)
                 try:
-                    async with asyncio.timeout(TICK if self._streams else None):
+                    async with asyncio.timeout(max(TICK, LOOK_AGAIN / count) if count else None):
                         await self._bell.wait()
                 except TimeoutError:
                     turn = turn or list(self._streams)
-                    part = -(-len(self._streams) * TICK // LOOK_AGAIN)
-                    self._named.update(turn.pop() for _ in range(min(len(turn), int(part))))
+                    part = max(1, round(count * TICK / LOOK_AGAIN))
+                    self._named.update(turn.pop() for _ in range(min(len(turn), part)))
                 self._bell.clear()
                 await self._look()
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
+
 import pytest
 
+from agent.ports.executor import Conversation
 from tests.agent.conftest import Bench
 from tests.agent.plans import assign, attempt, plan, shell
-from workflow.session import Assign, Decline
+from workflow.identifiers import Attempt
+from workflow.session import Assign, AttemptLost, Decline, Heartbeat, NotAdmitted, Refused
 from workflow.states import ExecutionState
 
 
@@ -29,3 +33,52 @@ async def test_a_launch_that_fails_by_our_own_fault_is_declined_and_ends_nobody_
     later = await bench.run(plan(shell("echo later")))
     assert later.finished is not None and later.finished.state is ExecutionState.PASSED
     assert other.finished is None
+
+
+async def test_a_journal_that_is_refused_ends_its_attempt_with_a_story_and_nobody_else(bench: Bench) -> None:
+    poison = attempt(name="poison")
+    bench.control.refused[poison] = Refused("record 1 is not understood")
+    other = await bench.submit(plan(shell("echo before; sleep 1000")))
+    await bench.submit(assign(plan(shell("echo")), poison))
+    await bench.control.until(lambda: any(isinstance(said, AttemptLost) for said in bench.control.said))
+    lost = next(said for said in bench.control.said if isinstance(said, AttemptLost))
+    assert lost == AttemptLost(poison, "the control plane refuses its journal: record 1 is not understood")
+    await bench.control.until(lambda: poison not in _held_at_last(bench))
+    later = await bench.run(plan(shell("echo later")))
+    assert later.finished is not None and later.finished.state is ExecutionState.PASSED
+    assert other.finished is None
+
+
+async def test_an_attempt_waits_where_the_agent_itself_is_refused(bench: Bench) -> None:
+    mine = attempt()
+    bench.control.refused[mine] = NotAdmitted("the certificate is not in force")
+    held = await bench.submit(assign(plan(shell("echo hello")), mine))
+    await bench.control.until(lambda: mine in _held_at_last(bench))
+    del bench.control.refused[mine]
+    await bench.control.until(lambda: held.finished is not None)
+    assert held.output() == b"hello\n"
+    assert not any(isinstance(said, AttemptLost) for said in bench.control.said)
+
+
+async def test_an_attempt_that_we_cannot_carry_is_lost_and_ends_nobody_else(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison, connect = attempt(name="poison"), bench.executor.connect
+
+    def broken(of: Attempt, acknowledged: int) -> AbstractAsyncContextManager[Conversation]:
+        if of == poison:
+            raise KeyError("1")
+        return connect(of, acknowledged)
+
+    monkeypatch.setattr(bench.executor, "connect", broken)
+    await bench.submit(assign(plan(shell("echo")), poison))
+    await bench.control.until(lambda: any(isinstance(said, AttemptLost) for said in bench.control.said))
+    lost = next(said for said in bench.control.said if isinstance(said, AttemptLost))
+    assert "a bug in Muster: KeyError: '1'" in lost.reason
+    later = await bench.run(plan(shell("echo later")))
+    assert later.finished is not None
+
+
+def _held_at_last(bench: Bench) -> tuple[Attempt, ...]:
+    beats = [said.held for said in bench.control.said if isinstance(said, Heartbeat)]
+    return beats[-1] if beats else ()

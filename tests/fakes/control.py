@@ -75,6 +75,8 @@ class MemoryControl:
         self.stored: list[tuple[FileOffer, bytes]] = []
         self.abandoned: tuple[Attempt, ...] = ()
         self.down = False
+        self.refused: dict[Attempt, Exception] = {}
+        """Whose journals are refused, and how."""
         self.withhold = False
         """Whether acknowledgements are kept back."""
         self.break_uploads_at: int | None = None
@@ -144,6 +146,8 @@ class MemoryControl:
     @asynccontextmanager
     async def journal(self, attempt: Attempt) -> AsyncIterator[MemoryJournal]:
         self._check()
+        if (refusal := self.refused.get(attempt)) is not None:
+            raise refusal
         held = self.attempts.get(attempt)
         newest = max((a.number for a in self.attempts if a.execution == attempt.execution), default=0)
         if held is None or attempt.number < newest or held.finished:

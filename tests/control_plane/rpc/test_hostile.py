@@ -24,7 +24,7 @@ from protos.muster.v1 import control_pb2_grpc
 from tests.contracts.authority import certs
 from tests.control_plane.rpc.house import ATTEMPT, HELLO, NAME, House
 from workflow.identifiers import AgentName
-from workflow.session import Fenced, Hello, LinkDown, Refused
+from workflow.session import OLDEST_PROTOCOL, PROTOCOL, Fenced, Hello, LinkDown, Refused
 
 S = grpc.StatusCode
 OTHER = AgentName("prod-runner")
@@ -263,12 +263,14 @@ async def test_revoking_one_leaves_the_others(control: House) -> None:
 
 # --- versions ----------------------------------------------------------------------------------------------------
 
+OURS = f"{OLDEST_PROTOCOL} to {PROTOCOL}"
+
 
 @pytest.mark.parametrize(
     ("hello", "words"),
     [
-        (replace(HELLO, protocol=9, oldest_protocol=5), r"\(0\.1\.0\).*5 to 9.*\(9\.9\.9\).*1 to 1.*control plane$"),
-        (replace(HELLO, protocol=0, oldest_protocol=0), r"0 to 0.*1 to 1.*upgrade the agent$"),
+        (replace(HELLO, protocol=9, oldest_protocol=5), rf"\(0\.1\.0\).*5 to 9.*\(9\.9\.9\).*{OURS}.*control plane$"),
+        (replace(HELLO, protocol=0, oldest_protocol=0), rf"0 to 0.*{OURS}.*upgrade the agent$"),
         (replace(HELLO, language=0), r"version 0.*version 1.*upgrade the agent$"),
     ],
 )
@@ -282,7 +284,9 @@ async def test_versions_that_do_not_meet(control: House, hello: Hello, words: st
 async def test_a_newer_agent_that_still_speaks_the_old_protocol(control: House) -> None:
     hello = replace(HELLO, protocol=7, oldest_protocol=1, language=3)
     async with control.link() as link, link.session(hello) as session:
-        assert session.welcome.protocol == 1
+        assert session.welcome.protocol == PROTOCOL
+    async with control.link() as link, link.session(replace(HELLO, protocol=OLDEST_PROTOCOL)) as session:
+        assert session.welcome.protocol == OLDEST_PROTOCOL
 
 
 # --- messages ----------------------------------------------------------------------------------------------------

@@ -227,7 +227,7 @@ async def test_the_largest_plan_that_is_taken_fits_into_one_message() -> None:
                 low = middle
             except TooLarge:
                 high = middle
-        sizes = []
+        sizes: list[int] = []
         while (size := encode_control(await dev.heard()).ByteSize()) and len(sizes) < 50:
             sizes.append(size)
             if size > MAX_MESSAGE - 64 * 1024:
