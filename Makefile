@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install demo test check format bench bench-cluster protos lock clean
+.PHONY: install demo test test-cluster check format bench bench-cluster protos lock clean
 
 install: $(STAMP)
 
@@ -21,6 +21,10 @@ demo: install
 
 test: install
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n 2 tests
+
+# Wants one to three real clusters: KUBECONFIG (files, colon between them) and MUSTER_TEST_IMAGE; see tests/cluster.
+test-cluster: install
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n 6 --dist loadfile -rs -m cluster tests/cluster
 
 check: install
 	@$(BIN)/ruff check .

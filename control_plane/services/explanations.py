@@ -92,12 +92,13 @@ class Explanations:
 
 
 def first_culprit(executions: Sequence[ExecutionView]) -> ExecutionView | None:
-    """The execution that went wrong first and by itself: none of its children did before it."""
+    """The execution that went wrong first and by itself: none of its children did before it. A canceled one is blamed
+    only where nothing else went wrong: a service whose step failed, a worker beside one that did, are canceled too."""
     bad = [one for one in executions if one.state.final and one.state is not ExecutionState.PASSED]
+    bad = [one for one in bad if one.state is not ExecutionState.CANCELED] or bad
     parents = {one.place.parent for one in bad if one.place is not None}
     leaves = [one for one in bad if one.id not in parents]
-    failed = [one for one in leaves if one.state is not ExecutionState.CANCELED] or leaves
-    return min(failed, key=lambda one: (one.finished_at is None, one.finished_at), default=None)
+    return min(leaves, key=lambda one: (one.finished_at is None, one.finished_at), default=None)
 
 
 def first_bad_step(steps: Sequence[StepView]) -> StepView | None:

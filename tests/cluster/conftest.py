@@ -37,6 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/cluster" in str(item.path):
             item.add_marker(pytest.mark.cluster)
+            item.add_marker(pytest.mark.timeout(5 * STARTED))
             if lacks:
                 item.add_marker(pytest.mark.skip(reason=f"no real Kubernetes: {', '.join(lacks)} not set"))
 
@@ -128,15 +129,22 @@ async def bench_on(
         await bench.stop()
 
 
+def clusters() -> list[str]:
+    """The clusters in their order, which begins elsewhere for each worker of a parallel run: so all have work."""
+    paths = os.environ["KUBECONFIG"].split(":")
+    first = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % len(paths)
+    return paths[first:] + paths[:first]
+
+
 @pytest.fixture
 def kubeconfig() -> str:
-    """The first cluster."""
-    return os.environ["KUBECONFIG"].split(":")[0]
+    """A cluster."""
+    return clusters()[0]
 
 
 @pytest.fixture
 async def namespace(kubeconfig: str) -> AsyncIterator[str]:
-    """A fresh namespace of the first cluster."""
+    """A fresh namespace of that cluster."""
     async with made_namespace(kubeconfig) as made:
         yield made
 
@@ -160,6 +168,6 @@ async def made_namespace(kubeconfig: str) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def bench(kubeconfig: str, namespace: str) -> AsyncIterator[ClusterBench]:
-    """An agent on the first cluster."""
+    """An agent on that cluster."""
     async with bench_on(kubeconfig, namespace) as made:
         yield made

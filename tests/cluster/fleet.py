@@ -23,7 +23,7 @@ from agent.executors.kubernetes.settings import Reach
 from muster.client import Muster
 from muster.local import LocalState, LocalSystem
 from muster.local.system import LocalAgent
-from tests.cluster.conftest import STARTED, calls_to, made_namespace
+from tests.cluster.conftest import STARTED, calls_to, clusters, made_namespace
 
 ENVIRONMENTS = ("dev", "staging", "prod")
 """What the clusters of ``KUBECONFIG`` are, in its order."""
@@ -120,13 +120,16 @@ class Fleet:
 async def fleet(
     state: Path, count: int = 1, prepared: Callable[[Site], Awaitable[None]] | None = None
 ) -> AsyncIterator[Fleet]:
-    """A fleet of the first ``count`` environments; ``prepared`` is called with each of them before its agent starts.
-    Where there are fewer clusters, environments share them, each in a namespace of its own.
+    """A fleet of ``count`` environments; ``prepared`` is called with each of them before its agent starts.
+
+    One alone may be in any cluster; three are in the clusters' order. Where there are fewer clusters than environments,
+    these share them, each in a namespace of its own.
 
     An agent that stands outside of its cluster reaches its conductors through the API server, or by their addresses
     where those can be reached. Both ways are taken, in turn, where ``MUSTER_TEST_REACH`` does not choose.
     """
-    paths, chosen = os.environ["KUBECONFIG"].split(":"), os.environ.get("MUSTER_TEST_REACH")
+    paths = clusters() if count == 1 else os.environ["KUBECONFIG"].split(":")
+    chosen = os.environ.get("MUSTER_TEST_REACH")
     ways = [Reach(chosen)] * 3 if chosen else [Reach.TUNNEL, Reach.ADDRESS, Reach.TUNNEL]
     async with AsyncExitStack() as stack:
         sites = {}

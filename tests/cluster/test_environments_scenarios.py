@@ -1,4 +1,4 @@
-"""Every scenario, the seeds' documents among them, in pods of real clusters: what holds for processes must hold there."""
+"""Every scenario, the seeds' among them, in pods of real clusters: what holds for processes must hold there."""
 
 from __future__ import annotations
 

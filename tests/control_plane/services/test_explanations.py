@@ -128,6 +128,17 @@ async def test_a_sibling_that_was_canceled_because_of_another_is_not_blamed(worl
     assert (await why(world)).sentences[1] == "suite-1 in prod (prod-runner) failed: no such command."
 
 
+async def test_a_child_that_was_canceled_because_of_its_parent_is_not_blamed(world: World) -> None:
+    run = await world.run()
+    root = await world.execution(run, "dev")
+    service = await world.execution(run, "dev", parent=(root, "1", 0))
+    await world.ends(service, ExecutionState.CANCELED, "their step is over")
+    await world.steps(root, {"1": 1})
+    await world.ends(root, ExecutionState.FAILED)
+    await world.run_ends(run, Verdict.FAILED)
+    assert "step" in (await why(world)).sentences[1] and "canceled" not in " ".join((await why(world)).sentences)
+
+
 async def test_a_success_is_no_riddle(world: World) -> None:
     run = await world.run()
     for where in ("dev", "prod"):
