@@ -25,6 +25,7 @@ from workflow.plan.nodes import Container, Json, Plan, Run, Step
 from workflow.session import Noticed
 from workflow.states import ExecutionState, StepStatus
 
+SECCOMP = {"type": "RuntimeDefault"}
 UNREACHABLE = "node.kubernetes.io/unreachable"
 LEAVES: dict[str, Json] = {
     "tolerations": [
@@ -118,7 +119,10 @@ async def admission(bench: ClusterBench) -> AsyncIterator[None]:
 
 async def test_what_a_policy_of_the_cluster_denies_is_final(bench: ClusterBench) -> None:
     async with admission(bench):
-        probe = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe", "labels": {"a": "b"}}}
+        meek = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True}
+        container = {"name": "c", "image": BUSYBOX, "securityContext": {**meek, "seccompProfile": SECCOMP}}
+        head = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe", "labels": {"a": "b"}}}
+        probe = {**head, "spec": {"containers": [container]}}
         async with asyncio.timeout(STARTED):
             while await allowed(bench, probe):
                 await asyncio.sleep(0.2)  # the API server takes up a policy a moment later

@@ -18,6 +18,8 @@ Pod = Mapping[str, Any]
 CONDUCTOR = "conductor"
 _HOPELESS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 _PULLING = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"})
+_UNDER_WAY = frozenset({"ContainerCreating", "PodInitializing"})
+"""What explains nothing."""
 _REPEATED = frozenset({"CreateContainerConfigError", "CreateContainerError"})
 """What the kubelet tries again, and sometimes with success."""
 
@@ -148,13 +150,14 @@ def _waiting(pod: Pod, conductor: Mapping[str, Any] | None, waited: float, patie
             words = f"the conductor is gone: its container ended and does not come back: {_death(terminated)}"
             return Gone(words, overdue=True)
         return Coming(f"the conductor's container is started again after {_death(terminated)}")
+    words = "" if reason in _UNDER_WAY else words
     for condition in (pod.get("status") or {}).get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             words = _sentence(condition.get("reason"), condition.get("message"))
     if waited > patience.pending:
         late = f"it did not start within {patience.pending:.0f} s"
         return Gone(f"{late}: {words}" if words else late, overdue=True, explained=bool(words))
-    return Coming(words if reason not in {"ContainerCreating", "PodInitializing"} else "")
+    return Coming(words)
 
 
 def _clock_of(pod: Pod, waited: float) -> float:
