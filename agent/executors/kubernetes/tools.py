@@ -13,7 +13,6 @@ from agent.executors.kubernetes.settings import Settings, Tools
 from workflow.plan.nodes import Json
 
 OURS = "/usr/local/bin/busybox"
-_PACKETS = "/usr/local/bin/packets"
 _LAID = f"{mounts.WORK}/bin"
 _MOUNTED = "/.tktw-tools"
 _IN_IMAGE = "usr/local/lib/muster/tools"
@@ -38,11 +37,6 @@ def mounted(laid: mounts.Mounts, settings: Settings) -> mounts.Mounts:
 
 
 def laying() -> list[Json]:
-    """The command that copies them into the shared volume."""
-    lines = [
-        f"b={OURS} t={_LAID}; umask 0; $b mkdir -p $t",
-        "$b cp $b $t/.busybox && $b chmod 755 $t $t/.busybox && $b mv $t/.busybox $t/busybox",
-        f"[ -x {_PACKETS} ] && $b cp {_PACKETS} $t/packets && $b chmod 755 $t/packets",
-        "$b ln -sf busybox $t/sh; $t/busybox --install -s $t 2>/dev/null; true",
-    ]
-    return [OURS, "sh", "-c", "\n".join(lines)]  # holds nothing that Kubernetes would expand
+    """The command that copies them into the shared volume: once, and whole or not at all."""
+    copied = f"$b cp -rP /{_IN_IMAGE} {_LAID}.new && $b mv {_LAID}.new {_LAID}"
+    return [OURS, "sh", "-c", f"b={OURS}; umask 022; [ -e {_LAID} ] || {{ $b rm -rf {_LAID}.new; {copied}; }}"]

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from base64 import b64decode
 from contextlib import suppress
 from pathlib import Path
@@ -150,7 +151,18 @@ class Kubelet:
     def _rewritten(self, folder: Path, word: str) -> str:
         for path in ("/.tktw", "/muster-terms"):
             word = word.replace(path, f"{folder}{path}")
-        return word
+        return word.replace("/usr/local/lib/muster/tools", str(self._tools()))
+
+    def _tools(self) -> Path:
+        """What our image has for step containers, as far as this machine has it."""
+        tools = self._folder / "tools"
+        if not tools.exists():
+            tools.mkdir(parents=True)
+            shutil.copy(shutil.which("busybox") or "", tools / "busybox")
+            for applet in subprocess.run(["busybox", "--list"], capture_output=True, text=True).stdout.split():
+                if applet != "busybox":
+                    (tools / applet).symlink_to("busybox")
+        return tools
 
     def _says(self, collection: str, name: str, phase: str, pod: Object, address: str) -> None:
         state: dict[str, Any] = (
