@@ -159,9 +159,11 @@ class Evaluation:
             return self._any(arguments, node.offset)
         if name in CASTS and len(arguments) == 1 and _has_kind(arguments[0], RETURNS[name]):
             return arguments[0].node
-        values = self._expanded(arguments)
-        if values is None:
+        if not all(isinstance(argument.node, Literal) for argument in arguments):
             return None
+        if name not in BODIES and name not in FUNCTIONS and self._scope.function(name) is None:
+            return self._outside(node, [], f"unknown function {name}()", may_be_none=True)
+        values = self._expanded(arguments)
         if name in BODIES:
             return BODIES[name](self, values, node.offset)
         builtin = FUNCTIONS.get(name)
@@ -183,12 +185,9 @@ class Evaluation:
             return Literal(NONE, node.offset)
         raise ExpressionError(failure)
 
-    def _expanded(self, arguments: list[Argument]) -> list[Datum] | None:
-        """The values of the arguments, spread lists opened; None when one is not known yet."""
+    def _expanded(self, arguments: list[Argument]) -> list[Datum]:
+        """The values of the arguments, all of them known, spread lists opened."""
         values: list[Datum] = []
-        for argument in arguments:
-            if not isinstance(argument.node, Literal):
-                return None
         for argument in arguments:
             assert isinstance(argument.node, Literal)
             value = argument.node.value

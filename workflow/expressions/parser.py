@@ -147,7 +147,9 @@ class _Reading:
         raise ExpressionError(f"expected a value, found {_said(token)}", offset=token.offset)
 
     def _minus(self, token: Token) -> Node:
+        self.depth += 1  # it is written out in parentheses
         operand = self.expression(_LOOSEST)
+        self.depth -= 1
         loose = isinstance(operand, Choice) or (isinstance(operand, Binary) and RANKS[operand.operator] < _PRODUCT)
         if loose and not self._is_grouped(operand):
             self.warnings.append((token.offset, "this minus negates everything to its right: write parentheses"))

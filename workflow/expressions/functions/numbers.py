@@ -13,6 +13,9 @@ from workflow.expressions.limits import MAX_ITEMS, Budget
 from workflow.expressions.numbers import integer_of, rounded
 from workflow.expressions.values import integer, number_of
 
+_WRAP: Final = 2**63
+"""Whole numbers are of 64 bits and begin again at the other end, as the reference's do."""
+
 
 def _whole(name: str, change: Callable[[float], float]) -> Builtin:
     def function(values: list[Datum], budget: Budget) -> Datum:
@@ -27,10 +30,11 @@ def _range(values: list[Datum], budget: Budget) -> Datum:
     counted("range", values, 1, 2)
     bounds = [integer(value, budget) for value in values]
     start, end = (0, bounds[0]) if len(bounds) == 1 else (bounds[0], bounds[1])
-    if end - start > MAX_ITEMS:
+    count = max(0, (end - start + _WRAP) % (2 * _WRAP) - _WRAP)
+    if count > MAX_ITEMS:
         raise ExpressionError(f"range() would have more than {MAX_ITEMS} items")
-    budget.items(max(0, end - start))
-    return list(range(start, end))
+    budget.items(count)
+    return [(number + _WRAP) % (2 * _WRAP) - _WRAP for number in range(start, start + count)]
 
 
 FUNCTIONS: Final[dict[str, Builtin]] = {

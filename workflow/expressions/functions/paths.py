@@ -85,6 +85,8 @@ def _relpath(values: list[Datum], budget: Budget, directory: str | None = None) 
     counted("relpath", values, 1, 2)
     texts = [loose_text(value, budget) for value in values]
     budget.text(4 * sum(map(len, texts)))
+    if len(texts) == 1 and not _leaves(texts[0]):
+        return clean(texts[0])  # the same in every working directory
     if len(texts) == 2 and directory is None and not any(_leaves(text) for text in texts):
         directory = "/"
     target = _absolute(texts[0], directory)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from workflow.expressions.data import NONE, Datum
+from workflow.expressions.encoding import json_text
 from workflow.expressions.functions.calling import Builtin, Later, counted, loose_text
 from workflow.expressions.limits import Budget
 from workflow.expressions.values import measure
@@ -16,6 +17,7 @@ def _jq(values: list[Datum], budget: Budget) -> Datum:
     counted("jq", values, 2, 2)
     value, program = values[0], loose_text(values[1], budget)
     measure(value, budget)
+    json_text(value)  # what JSON cannot say is refused
     try:
         return run(program, _basic(value), budget)
     except Unsupported as part:

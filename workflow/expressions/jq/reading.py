@@ -65,7 +65,7 @@ class Reading:
     def program(self) -> Filter:
         """The whole program. Raises ``ExpressionError`` or ``Unsupported``."""
         if self._scan.sort == "end":
-            return filters.identity
+            raise ExpressionError('jq(): the query is empty (try ".")')
         made = self._pipe()
         if self._scan.sort != "end":
             raise self._scan.unexpected()
