@@ -39,6 +39,10 @@ class OpenSession(Protocol):
         """Ring ``bell`` whenever there is something for ``next``, from now on."""
         ...
 
+    def unattended(self) -> None:
+        """Ring nobody any more."""
+        ...
+
     def next(self) -> ControlSays | None:
         """None where there is nothing to say now; Fenced when a newer session replaced it, Refused when the agent was
         revoked."""

@@ -48,7 +48,10 @@ class SessionsHandler(control_pb2_grpc.SessionsServicer):
                 await context.write(codec.encode_control(welcome))
                 async with besides() as tasks:
                     opened.attend(_Speaker(context, opened, tasks).rung)
-                    await _listen(context, opened)
+                    try:
+                        await _listen(context, opened)
+                    finally:
+                        opened.unattended()
             finally:
                 await opened.close()
 

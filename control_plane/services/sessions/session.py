@@ -80,6 +80,10 @@ class OpenSession:
         if self._unsaid or self._end is not None:
             bell()
 
+    def unattended(self) -> None:
+        """Nobody is rung any more: who spoke is about to end."""
+        self._bell = None
+
     def next(self) -> ControlSays | None:
         """What to say next; None where there is nothing now. Raises Fenced where a newer session of this agent began,
         Refused where it was revoked, LinkDown where it was silent for too long. One reader."""

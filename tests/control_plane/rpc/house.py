@@ -32,7 +32,7 @@ from tests.contracts.authority import certs
 from tests.control_plane.services.test_enrolment import token_of
 from workflow.identifiers import AgentName, Attempt, ExecutionId, Instant
 from workflow.journal import Directive, Record
-from workflow.session import AgentSays, ControlSays, FileOffer, FilePosition, Hello, Welcome
+from workflow.session import AgentSays, ControlSays, FileOffer, FilePosition, Hello, LinkDown, Welcome
 
 NAME = AgentName("dev-runner")
 ATTEMPT = Attempt(ExecutionId("e1"), 1)
@@ -73,7 +73,11 @@ class ScriptedSession:
             raise said
         return said
 
+    def unattended(self) -> None:
+        self.to_say.bell = lambda: None
+
     async def close(self) -> None:
+        await self.to_say.put(LinkDown("the session was closed"))  # as ours does
         self.closed.set()
 
 
