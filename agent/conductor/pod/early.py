@@ -11,7 +11,7 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from agent.conductor.pod.script import PIPES
+from agent.conductor.pod.script import CONTAINED, PIPES
 from agent.conductor.pod.terms import TERMS, PodTerms
 
 _CALLS = 16
@@ -30,6 +30,7 @@ def _lay_pipes(terms: PodTerms) -> None:
     for name in set(terms.containers.values()):
         folder = terms.gates / name
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONTAINED).touch()
         before = os.umask(0)  # a pipe that is seen can be opened, whoever the image's user is
         for pipe in PIPES:
             with suppress(FileExistsError):

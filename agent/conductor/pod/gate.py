@@ -82,12 +82,12 @@ class Gate:
         answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._job is not None and not self._job.group and number in {SIGSTOP, SIGCONT}:
             self._job.stopped = number is SIGSTOP  # it is on its way to the gate: the signal might come first
-        if not self._open.is_set() or (whom := self._whom()) is None:
+        if not self._open.is_set():
             answered.set_result(None)
             return answered
         self._number += 1
         self._signaled[self._number] = answered
-        os.write(self._signals, f"{self._number} {number.name.removeprefix('SIG')} {whom}\n".encode())
+        os.write(self._signals, f"{self._number} {number.name.removeprefix('SIG')} {self._whom()}\n".encode())
         return answered
 
     async def opened(self, patience: float) -> None:
@@ -136,10 +136,10 @@ class Gate:
 
     # --- parts ----------------------------------------------------------------------------------------------
 
-    def _whom(self) -> int | None:
+    def _whom(self) -> int:
         if self._first:
             return -1
-        return -self._job.group if self._job is not None and self._job.group > 1 else None
+        return -self._job.group if self._job is not None and self._job.group > 1 else 0
 
     def _listen(self) -> None:
         if self._answers >= 0:

@@ -6,15 +6,19 @@ folder. The conductor holds its ends for as long as it lives: when it ends, so d
 | pipe | direction | lines |
 |---|---|---|
 | jobs | in | the path of a job to run |
-| signals | in | number, signal, whom (``-1``: every process of the container but these; else minus a group) |
+| signals | in | number, signal, whom: ``-1`` the whole container but these, ``0`` nobody, minus a group |
 | answers | out | ``hello PID DIRECTORY``, ``began PID JOB``, ``ended CODE OOMS JOB``, ``signaled NUMBER`` |
 
 As the first process of its container the gate is beyond every signal of the container's own processes. Its ear, the
-process that takes signals, is not: it is made anew after a step that has killed it (``jobs`` lets the shell see that).
+process that takes signals, is not: it is made anew when a step has killed it, and wakened when one has stopped it. So
+the wait for a job ends (145: SIGCHLD) whenever any child does; ``jobs`` lets the shell forget them. A ``read`` that
+fails is tried again, since a signal may have ended it; at the pipe's end it fails at once.
 The gate itself opens the pipe of signals: an ear that opened it might come too late, and would wait for ever.
 It looks for its pipes until they are there, the one for answers last: before them there is nothing that could be
 waited on.
 A job that has begun a moment ago may not lead its group yet: then it is signalled itself.
+Where the pod's processes see each other (or the node's), a container's are those of its control group. A file
+``contained`` says that it has one of its own: elsewhere, in tests say, a group would be everybody's.
 OOMS says how many processes of the container the kernel has killed for memory so far.
 """
 
@@ -27,17 +31,31 @@ SIGNALS: Final = "signals"
 ANSWERS: Final = "answers"
 PIPES: Final = (JOBS, SIGNALS, ANSWERS)
 """The names of the three, inside a container's folder."""
+CONTAINED: Final = "contained"
 
 GATE: Final = r"""
 d=$1 b=$2
 until [ -p "$d/answers" ]; do "$b" sleep 0.01; done
 ear() {
   exec 3<&-
+  read -r i o </proc/self/stat
   while read -r n s w <&5; do
-    kill -s "$s" "$w" 2>/dev/null || [ "$w" = -1 ] || kill -s "$s" "${w#-}" 2>/dev/null
+    if [ "$own" = -1 ]; then kill -s "$s" -1
+    elif [ "$me" ]; then
+      [ "$s" = KILL ] && { each STOP; each STOP; each KILL; }
+      each "$s"
+    elif [ "$w" != 0 ]; then kill -s "$s" "$w" || kill -s "$s" "${w#-}"
+    fi 2>/dev/null
     echo "signaled $n" >&4
   done
-  [ "$own" = -1 ] && kill -s KILL -1 2>/dev/null
+  if [ "$own" = -1 ]; then kill -s KILL -1; elif [ "$me" ]; then each KILL; fi 2>/dev/null
+}
+each() {
+  for f in /proc/[0-9]*; do
+    p=${f#/proc/} c=
+    read -r c <"$f/cgroup"
+    [ "$c" = "$me" ] && [ "$p" != "$i" ] && [ "$p" != $$ ] && kill -s "$1" "$p"
+  done
 }
 ooms() {
   o=0
@@ -47,20 +65,32 @@ ooms() {
     return
   done
 }
-own= session="$b setsid"
-[ $$ = 1 ] && own=-1 session=
+own= me= session="$b setsid"
 exec 3<"$d/jobs" 5<"$d/signals" 4>"$d/answers"
-ear & e=$!
+if [ $$ = 1 ]; then own=-1 session=
+elif [ -e "$d/contained" ]; then
+  read -r me </proc/self/cgroup
+  read -r o </proc/1/cgroup
+  [ "$me" = "$o" ] && me=
+fi
+ear & e=$! r=0
 echo "hello $$ $PWD" >&4
-while read -r j <&3; do
+while [ $r -lt 3 ]; do
+  read -r j <&3 || { r=$((r + 1)); continue; }
+  r=0
   $session "$b" sh "$j" 3<&- 4>&- 5<&- &
   p=$!
   echo "began $p $j" >&4
-  wait $p 2>/dev/null
-  c=$? o=0
+  trap : CHLD
+  while wait $p; c=$?; [ $c = 145 ]; do
+    kill -0 $p || { wait $p; c=$?; break; }
+    kill -s CONT "$e" || { ear & e=$!; }
+  done 2>/dev/null
+  trap - CHLD
+  o=0
   [ $c = 0 ] || ooms
   jobs >/dev/null 2>&1
-  kill -0 "$e" 2>/dev/null || { ear & e=$!; }
+  kill -s CONT "$e" 2>/dev/null || { ear & e=$!; }
   echo "ended $c $o $j" >&4
 done
 """

@@ -174,7 +174,7 @@ async def test_a_stopped_step_stands_still_and_goes_on(container: Container) -> 
 async def test_a_stop_that_overtakes_its_step_is_kept_for_it(container: Container) -> None:
     await container.gate.opened(20)
     os.kill(container.pid, signal.SIGSTOP)  # the gate takes no job now; its ear hears
-    process, console = await container.run("sleep", "0")
+    process, console = await container.run("sleep", "1")
     await container.gate.send(signal.SIGSTOP)
     os.kill(container.pid, signal.SIGCONT)
     await _until(lambda: "T" in _states_below(container.pid))
@@ -208,6 +208,25 @@ async def test_a_step_that_kills_everybody_harms_only_itself(container: Containe
     assert code in {0, 137}
     assert await container.gate.end() == 0
     assert (await container.finish("sh", "-c", "sleep 0.2; echo still here"))[1] == b"still here\n"
+
+
+@pytest.mark.parametrize("harm", ["kill -9 -1", "kill -STOP -1"])
+async def test_a_step_that_made_its_gate_deaf_can_be_ended(container: Container, harm: str) -> None:
+    if not container.first:
+        pytest.skip("among others, everybody is this machine")
+    process, console = await container.run("sh", "-c", f"{harm}; echo done; exec sleep {LONG}")
+    await _until(lambda: bool(_sleeping()))
+    assert await container.gate.end() == 1
+    assert await process.exited == 137
+    console.close()
+    assert (await container.finish("sh", "-c", "echo next"))[1] == b"next\n"
+
+
+@pytest.mark.parametrize("code", [145, 137, 3])
+async def test_a_code_is_the_steps_own_whatever_else_ends_meanwhile(container: Container, code: int) -> None:
+    for _ in range(5):
+        script = f"for i in 1 2 3 4; do (sleep 0.00$i; true) & done; exit {code}"
+        assert (await container.finish("sh", "-c", script))[0] == code
 
 
 async def test_a_container_that_ends_fails_its_step_and_comes_back(container: Container) -> None:
