@@ -158,6 +158,28 @@ async def test_a_policy_guards_the_cluster_and_outlives_upgrades(installed: Inst
     assert "never" in await installed.run(WAITS.replace("sleep 600", "echo never"), tmp_path, "waits", *target)
 
 
+async def test_what_runs_goes_on_over_an_upgrade(installed: Installed, tmp_path: Path) -> None:
+    plane, agent = installed.plane, "dev-runner"
+    lines = "for i in $(seq 150); do echo line $i; sleep 0.1; done"
+    (tmp_path / "long.yaml").write_text(WAITS.replace("name: waits", "name: long").replace("sleep 600", f'"{lines}"'))
+    started = await plane.muster("run", str(tmp_path / "long.yaml"), "--target", "environment=dev", "--detach")
+    assert started.code == 0, started.err
+    async with plane.client() as client:
+        (run,) = await client.runs(workflow="long")
+        while not [each async for each in client.logs(run.id) if "line 10" in each.text]:
+            await asyncio.sleep(0.2)
+        policy = tmp_path / "policy.toml"
+        policy.write_text('images = ["*"]  # said otherwise, so that there is a new pod\n')
+        done = await plane.install(agent, *installed.places[agent], "--policy", str(policy))
+        assert done.code == 0, done.err
+        async with asyncio.timeout(STARTED):
+            while (run := await client.run(run.id)).finished_at is None:
+                await asyncio.sleep(0.3)
+        assert (run.verdict.value, [each.attempt for each in run.executions]) == ("passed", [1])
+        text = "".join([each.text async for each in client.logs(run.id)])
+    assert text.split("\n") == [*(f"line {number}" for number in range(1, 151)), ""]
+
+
 async def test_a_certificate_that_is_due_is_renewed_and_kept(installed: Installed) -> None:
     calls, namespace = await installed.calls("prod-runner")
     before = await identity(calls, namespace, "prod-runner")
@@ -215,13 +237,17 @@ async def test_drained_revoked_and_taken_away(installed: Installed, tmp_path: Pa
 
     assert (await plane.muster("agents", "revoke", agent)).code == 0
     await plane.until(agent, lambda view: not view.connected)
+    calls = await calls_to(PATHS[cluster])
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    async with asyncio.timeout(STARTED):
+        while "was revoked" not in str(await calls.get(pods)):  # its own last words, in what the cluster shows
+            await asyncio.sleep(0.3)
     refused = await plane.install(agent, cluster, namespace)
     assert (refused.code, "agent spare-runner was revoked" in refused.err) == (2, True), refused.err
 
     done = await plane.uninstall(agent, cluster, namespace, "--force")
     assert done.code == 0, done.err
     assert f"namespace {namespace} held nothing else and goes too" in done.err
-    calls = await calls_to(PATHS[cluster])
     async with asyncio.timeout(STARTED):
         while await calls.get(f"/api/v1/namespaces/{namespace}") is not None:
             await asyncio.sleep(0.3)
