@@ -78,22 +78,23 @@ class Cut:
         assert held.output() == b"".join(b"%d\n" % number for number in range(1, lines + 1)) + b"end\n"
         await self.clean()
 
-    async def lost(self, of: Attempt, held: Held) -> str:
-        """It is lost or aborted, and never passed; why. Then nothing is left."""
+    async def lost(self, of: Attempt, held: Held, within: float = WAIT) -> str:
+        """It is lost or aborted, and never passed; why. Then nothing of it is left."""
 
         def reasons() -> list[str]:
             told = [said.reason for said in self.control.said if isinstance(said, AttemptLost) and said.attempt == of]
             return told + ([held.finished.reason] if held.finished else [])
 
-        await self.until(lambda: bool(reasons()))
+        await self.control.until(lambda: bool(reasons()), within)
         assert held.finished is None or held.finished.state is ExecutionState.ABORTED
-        await self.clean()
+        await self.clean(of)
         return reasons()[0]
 
-    async def clean(self) -> None:
-        """Wait until the cluster holds nothing of this agent's."""
+    async def clean(self, of: Attempt | None = None) -> None:
+        """Wait until the cluster holds nothing of this agent's, or of one attempt."""
+        name = pod_name(of) if of is not None else ""
         async with asyncio.timeout(WAIT):
-            while await self.left():
+            while any(name in each for each in await self.left()):
                 await asyncio.sleep(0.1)
 
     async def left(self) -> list[str]:
