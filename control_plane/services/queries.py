@@ -7,7 +7,7 @@ answer is made of one consistent look at the store. Knows nothing of HTTP.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
 from control_plane.ports.journals import Position
@@ -25,9 +25,10 @@ from control_plane.ports.records import (
 )
 from control_plane.ports.store import Store, Unit
 from control_plane.services.artifacts import shown
-from control_plane.services.steps import Skeleton, skeleton, viewed
+from control_plane.services.steps import Course, Skeleton, skeleton, viewed
 from workflow.entries import from_data
 from workflow.identifiers import AgentName, ExecutionId, RunId
+from workflow.journal import Entry
 from workflow.plan.encode import from_bytes
 from workflow.states import ExecutionState
 from workflow.views import (
@@ -99,14 +100,27 @@ class Queries:
 
         def look(unit: Unit) -> ExecutionView | None:
             row = unit.executions.find(execution)
-            return self._execution(unit, row, _fleet(unit)) if row else None
+            return self._execution(unit, row, _host_of(unit, row)) if row else None
 
         return await self._store.read(look)
 
     async def as_of(self, row: ExecutionRow, place: Position | None = None) -> ExecutionView:
         """An execution as ``row`` has it, with its steps as they were at ``place`` of its journal (None: as they
         are)."""
-        return await self._store.read(lambda unit: self._execution(unit, row, _fleet(unit), place))
+        return await self._store.read(lambda unit: self._execution(unit, row, _host_of(unit, row), place))
+
+    async def bare(self, row: ExecutionRow) -> ExecutionView:
+        """An execution as ``row`` has it, without its steps."""
+        return await self._store.read(lambda unit: execution_view(row, _host_of(unit, row), ()))
+
+    async def course(self, row: ExecutionRow, place: Position) -> Course | None:
+        """The steps of the row's attempt as they were at ``place`` of its journal; None where it has no plan."""
+
+        def look(unit: Unit) -> Course | None:
+            bones = self._skeleton(unit, row.id)
+            return Course(bones, self._entries(unit, row, place)) if bones else None
+
+        return await self._store.read(look)
 
     async def end_of_step(self, execution: str, attempt: int, ref: str) -> int | None:
         """The number of the journal entry that last said that the step ended; None where none did."""
@@ -213,11 +227,15 @@ class Queries:
         return view.model_copy(update={"executions": tuple(self._execution(unit, one, fleet) for one in rows)})
 
     def _execution(self, unit: Unit, row: ExecutionRow, fleet: Fleet, place: Position | None = None) -> ExecutionView:
+        bones = self._skeleton(unit, row.id)
+        steps = viewed(bones, self._entries(unit, row, place), row.state) if bones else ()
+        return execution_view(row, fleet, steps)
+
+    def _entries(self, unit: Unit, row: ExecutionRow, place: Position | None) -> Iterator[Entry]:
+        """The structural entries of the row's attempt, up to ``place``."""
         entries = unit.entries.of(row.id, row.attempt) if row.attempt else ()
         told = (entry for entry in entries if place is None or _position(entry) <= place)
-        bones = self._skeleton(unit, row.id)
-        steps = viewed(bones, (from_data(entry.kind, entry.body) for entry in told), row.state) if bones else ()
-        return execution_view(row, fleet, steps)
+        return (from_data(entry.kind, entry.body) for entry in told)
 
     def _skeleton(self, unit: Unit, execution: ExecutionId) -> Skeleton | None:
         bones = self._plans.get(execution)
@@ -236,6 +254,12 @@ Fleet = dict[AgentName, AgentRow]
 
 def _fleet(unit: Unit) -> Fleet:
     return {row.name: row for row in unit.fleet.list()}
+
+
+def _host_of(unit: Unit, row: ExecutionRow) -> Fleet:
+    """As much of the fleet as one execution's view needs."""
+    agent = unit.fleet.get(row.agent) if row.agent else None
+    return {agent.name: agent} if agent else {}
 
 
 def _position(entry: EntryRow) -> Position:

@@ -42,14 +42,36 @@ def skeleton(plan: Plan) -> Skeleton:
     return Skeleton(plan, steps)
 
 
+class Course:
+    """The steps of one attempt, as its entries come."""
+
+    def __init__(self, bones: Skeleton, entries: Iterable[Entry] = ()) -> None:
+        self._bones = bones
+        self._by_ref = {step.ref: step for step in bones.steps}
+        self._reading = readings.Reading(bones.plan)
+        for entry in entries:
+            self._reading.take(entry)
+
+    def take(self, entry: Entry) -> StepView | None:
+        """One more entry; the step that it is about, where it changed."""
+        ref = getattr(entry, "ref", None)
+        before = self._reading.step(ref) if ref is not None else None
+        self._reading.take(entry)
+        if ref is None or before is None:
+            return None
+        told = self._reading.step(ref)
+        return _after(self._by_ref[ref], told) if told is not None and told != before else None
+
+    def views(self, state: ExecutionState) -> tuple[StepView, ...]:
+        """All steps. An execution that is over leaves nothing open."""
+        if state.final:
+            self._reading.close(state)
+        return tuple(_after(step, told) for step, told in zip(self._bones.steps, self._reading.steps, strict=True))
+
+
 def viewed(bones: Skeleton, entries: Iterable[Entry], state: ExecutionState) -> tuple[StepView, ...]:
-    """The steps after these entries of one attempt. An execution that is over leaves nothing open."""
-    reading = readings.Reading(bones.plan)
-    for entry in entries:
-        reading.take(entry)
-    if state.final:
-        reading.close(state)
-    return tuple(_after(step, told) for step, told in zip(bones.steps, reading.steps, strict=True))
+    """The steps after these entries of one attempt."""
+    return Course(bones, entries).views(state)
 
 
 def _after(step: StepView, told: readings.StepView) -> StepView:

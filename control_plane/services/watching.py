@@ -18,6 +18,7 @@ from control_plane.services.decoding import BadPlace, Place
 from control_plane.services.logs import Batch, Logs, chunks_of
 from control_plane.services.merging import Merge
 from control_plane.services.queries import Queries
+from control_plane.services.steps import Course
 from workflow.identifiers import RunId
 from workflow.states import ExecutionState
 from workflow.views import (
@@ -28,6 +29,7 @@ from workflow.views import (
     RunEnded,
     RunView,
     StepChanged,
+    StepView,
     WatchEvent,
 )
 
@@ -112,18 +114,13 @@ class Watching:
     async def _told(self, first: ExecutionRow, number: int, token: str) -> AsyncGenerator[_Said]:
         """One execution, its output and its states in the order of its journal."""
         place = Place(token)
-        told = await self._queries.as_of(_before_its_end(first), place.position)
-        yield _Said([ExecutionChanged(execution=told)], number, str(place))
+        telling = _Telling(self._queries, place, await self._queries.as_of(_before_its_end(first), place.position))
+        yield _Said([ExecutionChanged(execution=telling.told)], number, str(place))
         async with aclosing(self._logs.batches(first.id, place.position)) as batches:
             async for batch in batches:
-                if batch.records:
-                    yield _Said(_printed(batch, place), number, str(place))
-                    continue
-                row = batch.row  # of what is over all is told; the journal of who is conducted here may lag behind
-                all_told = row.state.final or row.host is Host.CONTROL_PLANE
-                now = await self._queries.as_of(row, None if all_told else place.position)
-                told, before = now, told
-                yield _Said(_differences(before, now), number, ENDED if now.state.final else str(place))
+                events = await (telling.records(batch) if batch.records else telling.state(batch.row))
+                ended = not batch.records and telling.told.state.final
+                yield _Said(events, number, ENDED if ended else str(place))
 
     async def _changes(self, first: ExecutionRow, number: int, token: str) -> AsyncGenerator[_Said]:
         """One execution without its output."""
@@ -135,11 +132,64 @@ class Watching:
                 yield _Said(_differences(before, now), number, token)
 
 
-def _printed(batch: Batch, place: Place) -> Sequence[WatchEvent]:
-    texts = place.texts(chunks_of(batch.row.id, batch.records))
-    events = [LogPrinted.model_construct(log=log) for log in texts]
-    place.position = batch.records[-1].position
-    return events
+class _Telling:
+    """How one execution is told: each record in its turn."""
+
+    def __init__(self, queries: Queries, place: Place, told: ExecutionView) -> None:
+        self._queries = queries
+        self._place = place
+        self._course: Course | None = None
+        self._attempt = -1
+        self.told = told
+
+    async def records(self, batch: Batch) -> Sequence[WatchEvent]:
+        """What was printed and what became of steps. The journal of who is conducted here lags behind its steps,
+        which are told with its state then."""
+        if batch.row.host is Host.CONTROL_PLANE:
+            return self._printed(batch, None)
+        if batch.row.attempt != self._attempt:
+            await self._begin(batch.row)
+        now = await self._queries.bare(_before_its_end(batch.row))
+        began = _differences(self.told, now.model_copy(update={"steps": self.told.steps}))
+        events = [*began, *self._printed(batch, self._course)]
+        self.told = now.model_copy(update={"steps": self._course.views(now.state) if self._course else ()})
+        return events
+
+    async def _begin(self, row: ExecutionRow) -> None:
+        """Follow the steps of the row's attempt; only this once, where the store lags behind what was told already."""
+        place = self._place.position
+        self._course = await self._queries.course(row, place)
+        lags = place.attempt == row.attempt and place.seq > row.applied_seq
+        self._attempt = -1 if lags else row.attempt
+
+    async def state(self, row: ExecutionRow) -> Sequence[WatchEvent]:
+        """Where it stands, now that all records were told."""
+        before = self.told
+        if row.state.final or row.host is Host.CONTROL_PLANE:
+            self.told = await self._queries.as_of(row)
+        elif row.attempt != self._attempt:
+            self.told = await self._queries.as_of(row, self._place.position)
+        else:
+            now = await self._queries.bare(row)
+            self.told = now.model_copy(update={"steps": self._course.views(row.state) if self._course else ()})
+        return _differences(before, self.told)
+
+    def _printed(self, batch: Batch, course: Course | None) -> Sequence[WatchEvent]:
+        """Output as it came; before it, the steps that changed since the output before."""
+        events: list[WatchEvent] = []
+        changed: dict[str, StepView] = {}
+        for stored in batch.records:
+            logs = [*self._place.texts(chunks_of(batch.row.id, (stored,)))]
+            if logs:
+                events += [StepChanged(execution=batch.row.id, step=step) for step in changed.values()]
+                events += [LogPrinted.model_construct(log=log) for log in logs]
+                changed.clear()
+            if course is not None and stored.position.attempt == batch.row.attempt:
+                step = course.take(stored.record.entry)
+                if step is not None:
+                    changed[step.ref] = step
+        self._place.position = batch.records[-1].position
+        return [*events, *(StepChanged(execution=batch.row.id, step=step) for step in changed.values())]
 
 
 def _before_its_end(row: ExecutionRow) -> ExecutionRow:

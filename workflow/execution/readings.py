@@ -57,6 +57,10 @@ class Reading:
         """Every step of the plan, groups before their children."""
         return tuple(self._steps.values())
 
+    def step(self, ref: StepRef) -> StepView | None:
+        """One of them; None where the plan has no such step."""
+        return self._steps.get(ref)
+
     def take(self, entry: Entry) -> None:
         """One more entry."""
         if isinstance(entry, AttemptFinished):

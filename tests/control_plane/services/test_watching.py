@@ -126,6 +126,68 @@ async def test_states_are_told_as_they_come(world: World) -> None:
     assert told == ["queued", "queued waits for an agent", "running", "1 running", "hello\n", "failed no"]
 
 
+def order(events: list[WatchEvent]) -> list[str]:
+    """What a person would see, in a word each."""
+    told: list[str] = []
+    for event in events:
+        match event:
+            case ExecutionChanged():
+                told.append(event.execution.state.value)
+            case StepChanged():
+                told.append(f"{event.step.ref} {event.step.status.value}")
+            case LogPrinted():
+                told.append(event.log.text.strip())
+            case RunChanged() | RunEnded():
+                pass
+    return told
+
+
+IN_ORDER = ["1 running", "one", "1 passed", "2.1 running", "two", "2.1 failed", "2.2 running", "three", "2.2 passed"]
+
+
+async def test_a_steps_end_comes_before_the_next_ones_first_line(world: World) -> None:
+    """Though all of it was written before anybody looked."""
+    run = await world.run()
+    execution = await world.execution(run, "dev")
+    for ref, word, code in (("1", "one", 0), ("2.1", "two", 1), ("2.2", "three", 0)):
+        await world.says(execution, StepStarted(world.tick(), StepRef(ref)))
+        await world.prints(execution, ref, f"{word}\n")
+        status = StepStatus.FAILED if code else StepStatus.PASSED
+        await world.says(execution, StepFinished(world.tick(), StepRef(ref), status, code))
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(watched(world))
+        await settle()
+        await world.ends(execution, ExecutionState.FAILED)
+        await world.run_ends(run, Verdict.FAILED)
+    assert order(flat(watching.result())) == ["running", *IN_ORDER, "failed"]
+    assert order(flat(await watched(world))) == ["running", *IN_ORDER, "failed"]
+
+
+async def test_steps_are_those_of_the_present_attempt_also_when_it_changes_meanwhile(world: World) -> None:
+    run = await world.run()
+    execution = await world.execution(run, "dev")
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(watched(world))
+        for attempt in (1, 2):
+            await world.change(execution, attempt=attempt, applied_seq=0)
+            await settle()
+            await world.says(execution, StepStarted(world.tick(), StepRef("1")), attempt=attempt)
+            await world.prints(execution, "1", f"attempt {attempt}\n", attempt=attempt)
+            await settle()
+        await world.says(execution, StepFinished(world.tick(), StepRef("1"), StepStatus.PASSED, 0), attempt=2)
+        await settle()
+        await world.ends(execution, ExecutionState.PASSED)
+        await world.run_ends(run, Verdict.PASSED)
+    told = order(flat(watching.result()))
+    assert [word for word in told if word.startswith(("attempt", "1 "))] == [
+        "1 running",
+        "attempt 1",
+        "1 running",
+        "attempt 2",
+        "1 passed",
+    ]
+
+
 async def test_what_the_control_plane_conducts_is_told_though_its_journal_lags(world: World) -> None:
     run = await world.run()
     root = await world.execution(run, host=Host.CONTROL_PLANE)
