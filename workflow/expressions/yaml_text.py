@@ -148,6 +148,11 @@ class _Emitter(yaml.SafeDumper):
         """An empty text is a document like any other: no ``---`` before it."""
         return False
 
+    def check_simple_key(self) -> bool:
+        """An empty key needs no question mark."""
+        empty = isinstance(self.event, yaml.ScalarEvent) and not self.event.value
+        return empty or bool(super().check_simple_key())
+
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         if self.indent is None:
             super().increase_indent(flow, False)
@@ -210,5 +215,6 @@ def _special(value: float) -> str:
 
 
 def _string(text: str) -> yaml.Event:
-    style = "|" if "\n" in text else "" if safe_plain(text) else '"'
+    escaped = bool(text) and max(text) > "\uffff"  # pictures and the like are never written as they are
+    style = '"' if escaped else "|" if "\n" in text else "" if safe_plain(text) else '"'
     return yaml.ScalarEvent(None, None, (style == "", True), text, style=style)
