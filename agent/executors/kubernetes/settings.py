@@ -13,7 +13,7 @@ from workflow.plan.nodes import Json
 class Tools(StrEnum):
     """How busybox comes into the step containers."""
 
-    IMAGE = "image"  # a volume that is our image: nothing is copied or waited for. Kubernetes 1.35, containerd 2.1
+    IMAGE = "image"  # a volume that is our image: nothing is copied or waited for. Kubernetes 1.35, containerd 2.2
     HOOK = "hook"  # the conductor's container starts first and lays it down; costs no start of a container
     INIT = "init"  # an init container does
 

@@ -1,7 +1,7 @@
 """How busybox comes into the step containers, whose images may hold nothing. Pure; called by ``manifest``.
 
 Either our image is a volume of the pod, or the conductor's container (or an init container) copies it into a shared
-one. See docs/adr/0011-tools-as-a-volume.md.
+one. See docs/adr/0012-first-step-of-a-pod.md.
 """
 
 from __future__ import annotations
