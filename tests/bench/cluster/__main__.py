@@ -1,8 +1,9 @@
 """``make bench-cluster``, or ``python -m tests.bench.cluster [PART ...]``: parts are start, between, requests, memory.
 
 Wants ``KUBECONFIG`` (a cluster on which one may make namespaces) and ``MUSTER_TEST_IMAGE`` (the image of
-``deploy/image``, known to its nodes); ``MUSTER_TEST_TOOLS`` is ``image`` or ``hook``, ``MUSTER_TEST_REACH`` is
-``address`` or ``tunnel``. Exit code 1 where a goal is not met, 2 where there is nothing to measure on.
+``deploy/image``, known to its nodes); ``MUSTER_TEST_TOOLS`` is ``hook``, ``image`` or ``hook,image``,
+``MUSTER_TEST_REACH`` is ``address`` or ``tunnel``. Exit code 1 where a goal is not met, 2 where there is nothing to
+measure on.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from tests.bench.cluster.bare import until, watched
 from tests.bench.cluster.place import HEAD, STEP_IMAGE, Cluster, Fleet, fleet
 from tests.bench.start import ended
 from tests.bench.table import Row, alone, p50, spread
-from workflow.views import NewRun
 
 STEPS = 20
 ROUNDS = 5
@@ -52,7 +51,7 @@ async def measure(folder: Path) -> list[Row]:
 
 async def _spans(made: Fleet) -> list[tuple[float, float]]:
     """Start and end of each step."""
-    run = await made.client.submit(NewRun(document=WORKFLOW))
+    run = await made.submit(WORKFLOW)
     await ended(made.client, run.id)
     (execution,) = (await made.client.run(run.id)).executions
     await made.cluster.emptied()

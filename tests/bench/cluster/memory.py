@@ -10,9 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-from tests.bench.cluster.place import HEAD, Fleet, fleet
+from tests.bench.cluster.place import HEAD, Fleet, fleet, tools
 from tests.bench.table import Row, alone
-from workflow.views import NewRun
 
 PODS = 50
 LINES = 10.0
@@ -32,11 +31,11 @@ async def measure(folder: Path) -> list[Row]:
     floors = [Row(name, _said(await _floor(modules))) for name, modules in _BARE.items()]
     async with fleet(folder) as made:
         await asyncio.sleep(5)  # what starting up took is given back, or not
-        idle = memory(made.pid)
-        runs = [(await made.client.submit(NewRun(document=WORKFLOW))).id for _ in range(PODS)]
+        idle = memory(made.pid(tools()[0]))
+        runs = [(await made.submit(WORKFLOW)).id for _ in range(PODS)]
         await _running(made)
         await asyncio.sleep(LINES)
-        busy = memory(made.pid)
+        busy = memory(made.pid(tools()[0]))
         for run in runs:
             await made.client.cancel(run)
         await made.cluster.emptied()

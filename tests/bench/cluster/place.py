@@ -14,14 +14,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from agent.executors.kubernetes.calls import Calls
 from agent.executors.kubernetes.settings import Reach, Tools
 from muster.client import Muster
 from muster.local import LocalState, LocalSystem
 from muster.local.system import LocalAgent
 from tests.cluster.conftest import calls_to
+from workflow.views import NewRun, RunView
 
-AGENT = "bench"
 STEP_IMAGE = "busybox:1.36"
 HEAD = """\
 apiVersion: testworkflows.testkube.io/v1
@@ -53,16 +55,20 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """A control plane with one agent that makes pods."""
+    """A control plane, and an agent that makes pods for each way in which tools come into them."""
 
     cluster: Cluster
     client: Muster
     system: LocalSystem
 
-    @property
-    def pid(self) -> int:
-        """The agent's process."""
-        return self.system.program(AGENT).pid
+    async def submit(self, document: str, by: Tools | None = None) -> RunView:
+        """A run on the agent of that way; the first one's."""
+        target: dict[str, JsonValue] = {"match": {"tools": [(by or tools()[0]).value]}}
+        return await self.client.submit(NewRun(document=document, target=target))
+
+    def pid(self, of: Tools) -> int:
+        """The process of an agent."""
+        return self.system.program(of.value).pid
 
 
 @asynccontextmanager
@@ -86,10 +92,8 @@ async def cluster() -> AsyncIterator[Cluster]:
 async def fleet(folder: Path) -> AsyncIterator[Fleet]:
     """A namespace, and programs that use it."""
     async with cluster() as made:
-        (folder / "cluster.toml").write_text(_settings(made.namespace))
-        environment = {"MUSTER_AGENT_EXECUTOR": "kubernetes", "MUSTER_AGENT_CLUSTER": str(folder / "cluster.toml")}
-        agent = LocalAgent(AGENT, max_concurrent=200, environment=environment)
-        system = await LocalSystem.start(LocalState(folder / "state"), (agent,))
+        agents = tuple(_agent(folder, made.namespace, each) for each in tools())
+        system = await LocalSystem.start(LocalState(folder / "state"), agents)
         try:
             async with Muster(system.endpoint.url, system.endpoint.token) as client:
                 yield Fleet(made, client, system)
@@ -107,18 +111,25 @@ def reach() -> Reach:
     return Reach(os.environ.get("MUSTER_TEST_REACH", Reach.ADDRESS))
 
 
-def tools() -> Tools:
-    """How busybox comes into step containers."""
-    return Tools(os.environ.get("MUSTER_TEST_TOOLS", Tools.IMAGE))
+def tools() -> tuple[Tools, ...]:
+    """The ways in which busybox comes into step containers that are measured."""
+    return tuple(Tools(each) for each in os.environ.get("MUSTER_TEST_TOOLS", Tools.HOOK).split(","))
 
 
-def _settings(namespace: str) -> str:
+def _agent(folder: Path, namespace: str, way: Tools) -> LocalAgent:
+    file = folder / f"{way.value}.toml"
+    file.write_text(_settings(namespace, way))
+    environment = {"MUSTER_AGENT_EXECUTOR": "kubernetes", "MUSTER_AGENT_CLUSTER": str(file)}
+    return LocalAgent(way.value, {"tools": way.value}, max_concurrent=200, environment=environment)
+
+
+def _settings(namespace: str, way: Tools) -> str:
     said = {
         "kubeconfig": kubeconfig(),
         "namespace": namespace,
         "image": os.environ["MUSTER_TEST_IMAGE"],
         "pull-policy": "IfNotPresent",
         "reach": reach().value,
-        "tools": tools().value,
+        "tools": way.value,
     }
     return "".join(f"{key} = {json.dumps(value)}\n" for key, value in said.items())

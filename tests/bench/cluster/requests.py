@@ -25,7 +25,7 @@ GOAL = 10
 async def measure(folder: Path) -> list[Row]:
     """The figures."""
     del folder
-    async with cluster() as made, bench_on(kubeconfig(), made.namespace, tools=tools()) as bench:
+    async with cluster() as made, bench_on(kubeconfig(), made.namespace, tools=tools()[0]) as bench:
         before = Counter(bench.calls.count)
         for _ in range(EXECUTIONS):
             held = await bench.run(plan(Run(Container(image=STEP_IMAGE), "echo hello")), 120)

@@ -15,12 +15,13 @@ from datetime import datetime
 from pathlib import Path
 
 from agent.executors.kubernetes.calls import Object
+from agent.executors.kubernetes.settings import Tools
 from muster.client import Muster
 from tests.bench.cluster.bare import Bare, Equal, equal_to, started, until, up
-from tests.bench.cluster.place import HEAD, Cluster, Fleet, fleet
+from tests.bench.cluster.place import HEAD, Cluster, Fleet, fleet, tools
 from tests.bench.start import ended
 from tests.bench.table import Row, alone, p50, spread
-from workflow.views import LogPrinted, NewRun, RunEnded
+from workflow.views import LogPrinted, RunEnded
 
 STEPS = "  steps: [{name: Say, shell: echo hello}]\n"
 LONGER = "  steps: [{name: Say, shell: echo hello; sleep 5}]\n"
@@ -47,18 +48,22 @@ class Ours:
 
 async def measure(folder: Path) -> list[Row]:
     """The figures."""
-    ours: list[Ours] = []
-    bare: list[Bare] = []
+    seen: dict[Tools, tuple[list[Ours], list[Bare]]] = {way: ([], []) for way in tools()}
     async with fleet(folder) as made:
-        equal = await _equal(made)
+        equal = {way: await _equal(made, way) for way in seen}
         for number in range(COUNT + WARM):
-            one, other = await _once(made), await started(made.cluster, equal)
-            if number >= WARM:
-                ours.append(one)
-                bare.append(other)
+            for way, (ours, bare) in seen.items():
+                one, other = await _once(made, way), await started(made.cluster, equal[way])
+                if number >= WARM:
+                    ours.append(one)
+                    bare.append(other)
+    return [row for way, (ours, bare) in seen.items() for row in _rows(way, ours, bare)]
+
+
+def _rows(way: Tools, ours: list[Ours], bare: list[Bare]) -> list[Row]:
     more = p50([each.output for each in ours]) - p50([each.output for each in bare])
     return [
-        Row("ours: submission until its first output", spread([each.output for each in ours])),
+        Row(f"ours ({way.value}): submission until first output", spread([each.output for each in ours])),
         Row("  submitted, handed out, pod created", spread([each.created for each in ours])),
         Row("  its containers start", spread([each.running for each in ours])),
         Row("  dialled, leave to begin, step begun", spread([each.told for each in ours])),
@@ -69,21 +74,21 @@ async def measure(folder: Path) -> list[Row]:
     ]
 
 
-async def _equal(made: Fleet) -> Equal:
+async def _equal(made: Fleet, way: Tools) -> Equal:
     """The same as the pod of an execution, as the API server has it."""
     async with _events(made.cluster) as events:
-        run = await made.client.submit(NewRun(document=HEAD + LONGER))
+        run = await made.submit(HEAD + LONGER, way)
         equal = await equal_to(made.cluster, await until(events, up))
     await ended(made.client, run.id)
     await made.cluster.emptied()
     return equal
 
 
-async def _once(made: Fleet) -> Ours:
+async def _once(made: Fleet, way: Tools) -> Ours:
     async with _events(made.cluster) as events:
         times = asyncio.get_running_loop().create_task(_moments(events))
         begin = time.time()
-        run = await made.client.submit(NewRun(document=HEAD + STEPS))
+        run = await made.submit(HEAD + STEPS, way)
         output = await _first_output(made.client, run.id)
         created, running = await times
     await ended(made.client, run.id)
