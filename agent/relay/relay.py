@@ -94,6 +94,7 @@ class Relay:
         self._beats = self._answered = 0
         self._draining = False
         executor.hear(self._noticed)
+        self._ending: set[Attempt] = set()
         self._launching: dict[Attempt, bool] = {}  # and whether it was withdrawn meanwhile
 
     @property
@@ -299,11 +300,17 @@ class Relay:
         if attempt in self._launching:
             self._launching[attempt] = True
             return
-        held = self._held.get(attempt)
-        if held is not None and held.task is not None:
-            held.task.cancel()
-            await asyncio.wait([held.task])
-        await self._gone(attempt)
+        if attempt in self._ending:
+            return
+        self._ending.add(attempt)
+        try:
+            held = self._held.get(attempt)
+            if held is not None and held.task is not None:
+                held.task.cancel()
+                await asyncio.wait([held.task])
+            await self._gone(attempt)
+        finally:
+            self._ending.discard(attempt)
 
     async def _gone(self, attempt: Attempt) -> None:
         try:

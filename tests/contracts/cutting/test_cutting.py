@@ -155,3 +155,17 @@ async def test_what_cannot_be_removed_is_removed_later(cut: Cut) -> None:
     cut.proxy.before = first("DELETE pods", [Said(403, "Forbidden", "not today")] * 2)
     _, held = await cut.counting(5)
     await cut.passed(held, 5)
+
+
+async def test_a_removal_that_takes_long_is_begun_once(cut: Cut) -> None:
+    async def slowly(asked: Asked) -> Fault | None:
+        if asked.point == "DELETE pods":
+            await cut.proxy.silence(1)  # many heartbeats
+        return None
+
+    of, held = cut.begin("echo up; sleep 1000")
+    await cut.until(lambda: b"up\n" in held.output())
+    cut.proxy.before = slowly
+    await cut.delete(of)
+    await cut.lost(of, held)
+    assert cut.proxy.count("DELETE pods") == 1
