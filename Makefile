@@ -49,6 +49,7 @@ protos: install
 # Renew the lock with the newest releases that pyproject.toml admits (needs `uv`).
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade --no-emit-index-url --no-header --extra dev --quiet pyproject.toml -o requirements.lock
+	grep -oE '^[A-Za-z0-9._-]+==[^ ;]+' requirements.lock > .constraints && uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra kubernetes --quiet --constraint .constraints pyproject.toml -o deploy/image/requirements.lock; rm -f .constraints
 
 clean:
 	rm -rf $(VENV) .muster .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
