@@ -144,7 +144,7 @@ class ChildSpec:
     config: Mapping[str, Json] = field(default_factory=dict)
     variables: Mapping[str, Json] = field(default_factory=dict)
     description: str = ""
-    transfers: tuple[tuple[str, str], ...] = ()  # (digest, path in the child)
+    transfers: tuple[tuple[str, str], ...] = ()  # (digest, path in the child; "": it may fetch the file itself)
     references: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from control_plane.ports.blobs import Blobs, Upload
 from control_plane.ports.clock import Clock
-from control_plane.ports.records import ArtifactRow, ExecutionRow
+from control_plane.ports.records import ArtifactRow, ExecutionRow, Host
 from control_plane.ports.store import Store, Unit
 from workflow.filenames import BadName, Names, artifact_name
 from workflow.identifiers import AgentName, Attempt, ExecutionId, StepRef
@@ -193,12 +193,19 @@ class Artifacts:
 
 def _readable(unit: Unit, row: ExecutionRow) -> set[str]:
     """The digests of the files that were handed to an execution, or offered by its children."""
-    plan = unit.executions.plan(row.id)
-    digests = {digest for digest, _ in plan.transfers} if plan else set()
+    digests = _handed(unit, row)
     for child in unit.executions.children(row.id):
         entries = unit.entries.of(child.id)
         digests |= {str(entry.body.get("digest")) for entry in entries if entry.kind == TRANSFER_STORED}
     return digests
+
+
+def _handed(unit: Unit, row: ExecutionRow) -> set[str]:
+    """The digests of what an execution was handed, or a parent for it that the control plane conducts."""
+    plan = unit.executions.plan(row.id)
+    digests = {digest for digest, _ in plan.transfers} if plan else set()
+    parent = unit.executions.get(row.place.parent) if row.place is not None else None
+    return digests | _handed(unit, parent) if parent is not None and parent.host is Host.CONTROL_PLANE else digests
 
 
 def shown(unit: Unit, execution: ExecutionId) -> tuple[ArtifactRow, ...]:

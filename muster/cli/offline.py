@@ -22,6 +22,7 @@ from muster.cli.attach import print_json
 from muster.cli.forecast import data, lines
 from muster.cli.outcome import Usage, err, out_console, runs, show_problems
 from muster.cli.papers import Papers
+from muster.cli.parameters import parameters
 from muster.cli.reading import Form, FormOption
 from muster.cli.where import State, Url, muster
 from muster.cli.words import pairs
@@ -42,7 +43,10 @@ Templates = Annotated[
     list[str] | None,
     typer.Option("--templates", metavar="FILE|DIR", help="Where templates and workflows stand that it uses."),
 ]
-Config = Annotated[list[str] | None, typer.Option("--config", metavar="K=V", help="A parameter of the workflow.")]
+Config = Annotated[
+    list[str] | None,
+    typer.Option("--config", metavar="K=V|@FILE", help="A parameter; K=@FILE or K=@- for standard input."),
+]
 Only = Annotated[str | None, typer.Option("--workflow", metavar="NAME", help="This one, where the files hold several.")]
 Agents = Annotated[
     list[str] | None,
@@ -148,7 +152,7 @@ def resolve(
 
 async def _resolve(file: str, templates: list[str], config: list[str], only: str | None, form: Form) -> int:
     papers, chosen = _read(file, templates, only)
-    given = dict(pairs(config, "--config"))
+    given = parameters(config, stdin_taken=file == "-")
     found = [dump(apply_templates(each, papers.templates, {**own, **given})) for each, own in chosen]
     out = out_console()
     if form is Form.JSON:
@@ -206,7 +210,7 @@ def plan(
 async def _plan(file: str, templates: list[str], config: list[str], only: str | None, fleet: _Fleet, form: Form) -> int:
     agents = await fleet.labels()
     papers, chosen = _read(file, templates, only)
-    given = dict(pairs(config, "--config"))
+    given = parameters(config, stdin_taken=file == "-")
     found = [
         forecast(build(apply_templates(each, papers.templates, {**own, **given})), papers, agents)
         for each, own in chosen

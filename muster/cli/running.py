@@ -11,6 +11,7 @@ from rich.text import Text
 from muster.cli.attach import Output, attach, print_json
 from muster.cli.documents import STDIN, SUFFIXES, content_of, text
 from muster.cli.outcome import Usage, err, out_console, runs
+from muster.cli.parameters import parameters
 from muster.cli.where import State, Url, muster
 from muster.cli.words import choices, pairs
 from workflow.problems import InvalidDocument, Problem
@@ -44,7 +45,10 @@ def run(
         list[str] | None, typer.Option("--replicate", metavar="LABEL", help="One copy for each value of this label.")
     ] = None,
     config: Annotated[
-        list[str] | None, typer.Option("--config", metavar="K=V", help="A parameter of the workflow.")
+        list[str] | None,
+        typer.Option(
+            "--config", metavar="K=V|@FILE", help="A parameter; K=@FILE or K=@- (standard input) for secrets."
+        ),
     ] = None,
     tag: Annotated[list[str] | None, typer.Option("--tag", metavar="K=V", help="A tag of the run.")] = None,
     key: Annotated[
@@ -92,7 +96,7 @@ async def _run(
 ) -> int:
     new = NewRun(
         **_source(workflow),
-        config=dict(pairs(config, "--config")),
+        config=dict(parameters(config, stdin_taken=workflow == "-")),
         target=_target(target, target_not, replicate),
         tags=pairs(tag, "--tag"),
         key=key,

@@ -12,7 +12,7 @@ from agent.conductor.operations.transfers import TRANSFER_URL, handed_over
 from agent.conductor.stage import Failure, Stage
 from agent.conductor.texts import Texts
 from workflow.journal import ChildSpec
-from workflow.plan.children import BadSpread, expand
+from workflow.plan.children import MAX_CHILDREN, BadSpread, expand
 from workflow.plan.nodes import Execute, Json, Operation, Parallel, StartServices, Transfer
 
 
@@ -22,12 +22,9 @@ async def expanded(stage: Stage, operation: Operation) -> tuple[ChildSpec, ...]:
         case Parallel() | StartServices():
             return await _with_transfers(stage, operation, await _counted(stage, operation, stage.names))
         case Execute():
-            tarballs: dict[str, Json] = {}
-            for item in operation.items:
-                for key, transfer in item.tarballs:
-                    tarballs[key] = {"url": await _packed_for(stage, transfer)}
-            names = {**stage.names, "tarball": tarballs} if tarballs else stage.names
-            return await _counted(stage, operation, names)
+            if any(item.tarballs for item in operation.items):
+                return await _with_tarballs(stage, operation)
+            return await _counted(stage, operation, stage.names)
         case _:
             raise Failure(f"{type(operation).__name__} has no children")
 
@@ -46,12 +43,27 @@ async def _counted(
         raise Failure(str(problem)) from None
 
 
+async def _with_tarballs(stage: Stage, operation: Execute) -> tuple[ChildSpec, ...]:
+    """The children, those of each entry with the tarballs that it packs: their addresses, and leave to read them."""
+    found: list[ChildSpec] = []
+    for place, item in enumerate(operation.items):
+        digests = [(key, await _packed_for(stage, transfer)) for key, transfer in item.tarballs]
+        urls: dict[str, Json] = {key: {"url": f"{TRANSFER_URL}{digest}"} for key, digest in digests}
+        names = {**stage.names, "tarball": urls} if urls else stage.names
+        read = tuple((digest, "") for _, digest in digests)
+        for child in await _counted(stage, replace(operation, items=(item,)), names):
+            found.append(replace(child, index=len(found), item=place, transfers=read))
+    if len(found) > MAX_CHILDREN:
+        raise Failure(f"{len(found)} children are wanted; {MAX_CHILDREN} is the most")
+    return tuple(found)
+
+
 async def _packed_for(stage: Stage, transfer: Transfer) -> str:
     texts = Texts(stage.names, stage.around.common, stage.around.values)
     digest = await handed_over(stage, texts.all_of(transfer))
     if digest is None:
         raise Failure(f"there is nothing to pack in {transfer.source}")
-    return f"{TRANSFER_URL}{digest}"
+    return digest
 
 
 async def _with_transfers(

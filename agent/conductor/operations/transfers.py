@@ -29,9 +29,11 @@ _PIECE = 1024 * 1024
 
 
 async def receive(stage: Stage, transfers: Sequence[tuple[str, str]]) -> None:
-    """Fetch and unpack (digest, directory) each. Raises ``Failure``, OSError."""
+    """Fetch and unpack (digest, directory) each; those without a directory are for steps to fetch. Raises ``Failure``,
+    OSError."""
     for digest, directory in transfers:
-        await fetched(stage, digest, directory)
+        if directory:
+            await fetched(stage, digest, directory)
 
 
 async def fetched(stage: Stage, digest: str, directory: str) -> None:
