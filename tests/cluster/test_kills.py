@@ -15,6 +15,7 @@ from tests.contracts.killing.scenes import (
     ADOPTION,
     END,
     LAUNCH,
+    frozen_for_longer_than_its_lease,
     killed_once,
     killed_while_adopting,
     killed_while_it_prints,
@@ -76,3 +77,8 @@ async def test_an_agent_killed_while_it_adopts(ground: Ground, point: str, momen
 @pytest.mark.timeout(300)
 async def test_an_agent_killed_again_and_again_while_a_step_prints(ground: Ground) -> None:
     await killed_while_it_prints(ground)
+
+
+@pytest.mark.timeout(300)
+async def test_an_agent_that_stands_still_for_longer_than_its_lease(ground: Ground) -> None:
+    await frozen_for_longer_than_its_lease(ground)

@@ -6,8 +6,12 @@ shows that the table holds every one of them.
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 from typing import Final
 
+from tests.contracts.cutting.bench import WAIT
 from tests.contracts.killing.bench import Ground, Moment
 
 LAUNCH: Final = ("POST secrets", "POST persistentvolumeclaims", "POST pods", "CONNECT pods")
@@ -60,3 +64,15 @@ async def undisturbed(ground: Ground) -> set[str]:
         await ground.again()
         await ground.passed(watched)
     return {asked.point for asked in ground.proxy.asked}
+
+
+async def frozen_for_longer_than_its_lease(ground: Ground) -> None:
+    """The agent stands still while a step prints, is given up, wakes up, and goes on with what it has."""
+    async with ground.numbered() as watched:
+        await watched.printed(20)
+        os.kill(ground.system.program(ground.agent.name).pid, signal.SIGSTOP)
+        async with asyncio.timeout(WAIT):
+            while (await ground.client.agents())[0].connected:
+                await asyncio.sleep(0.05)
+        os.kill(ground.system.program(ground.agent.name).pid, signal.SIGCONT)
+        await ground.passed(watched)
