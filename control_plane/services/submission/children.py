@@ -21,7 +21,18 @@ from workflow.identifiers import StepRef
 from workflow.journal import ChildKind, ChildSpec
 from workflow.labels import Target
 from workflow.plan.bind import bind
-from workflow.plan.nodes import Execute, ExecuteItem, Json, Operation, Parallel, Plan, StartServices, Step, walk
+from workflow.plan.nodes import (
+    Execute,
+    ExecuteItem,
+    Json,
+    Operation,
+    Parallel,
+    Plan,
+    Service,
+    StartServices,
+    Step,
+    walk,
+)
 from workflow.plan.texts import mentions
 from workflow.problems import InvalidDocument
 from workflow.resolve import NOTHING, HandedDown
@@ -95,7 +106,7 @@ class Siblings:
                 return self._executed(ref, spec)
             inherited = {name: value for name, value in self._parent.variables.items() if name != VARIABLE}
             variables = {**inherited, **spec.variables}
-            return Conception(self._inside(ref, spec, variables), variables)
+            return Conception(self._inside(ref, spec, variables), {**variables, **self._history(ref, spec)})
         except InvalidDocument as refused:
             problem = "; ".join(str(each) for each in refused.problems[:3])
         except ExpressionError as error:
@@ -118,6 +129,12 @@ class Siblings:
         if key not in self._inner:
             self._inner[key] = self._entrusted(blueprint_of(plan), self._values())
         return self._inner[key]
+
+    def _history(self, ref: StepRef, spec: ChildSpec) -> Mapping[str, Json]:
+        """The durations that balance shards (workflow.balance), for a child that has shards of its own. They are large,
+        and there may be thousands of children."""
+        history = self._parent.variables.get(VARIABLE)
+        return {VARIABLE: history} if history is not None and _has_shards(self._plan_inside(ref, spec)) else {}
 
     def _values(self) -> Mapping[str, str]:
         """The parent's sensitive parameters. Unreadable."""
@@ -194,6 +211,19 @@ class Siblings:
         plan = Plan(workflow=spec.workflow or "selection", steps=(step,), description=spec.description)
         blueprint = replace(blueprint_of(plan, target=self._inherited()), host=Host.CONTROL_PLANE)
         return Conception(self._entrusted(blueprint, self._values() if spec.references else {}), name=name)
+
+
+def _has_shards(plan: Plan) -> bool:
+    """Whether steps of the plan, or of workers and services inside it, slice shards."""
+    for step in walk(plan.steps):
+        spreading: tuple[Parallel | Service, ...] = ()
+        if isinstance(step.body, Parallel):
+            spreading = (step.body,)
+        elif isinstance(step.body, StartServices):
+            spreading = step.body.services
+        if any(each.spread.shards or _has_shards(each.worker) for each in spreading):
+            return True
+    return False
 
 
 def _literal(value: Json) -> Json:

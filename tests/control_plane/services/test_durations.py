@@ -155,3 +155,22 @@ spec: {steps: [{shell: "true"}]}
 """
         await w.house.submission.submit(NewRun(document=document), ME)
         assert set(from_variables((await dev.assigned()).bundle.variables).items) == set(FILES)
+
+
+async def test_a_worker_with_shards_of_its_own_knows_it_too() -> None:
+    """Browsers in parallel, and in each the files in shards: the inner ones are balanced by what inner ones took."""
+    inner = plan("suite", *SUITE.steps)
+    nested = plan("suite", Step(ONE, Parallel(inner, Spread("1")), name="Browsers"), annotations=ASKS)
+    async with world().running() as w:
+        dev = await w.agent("dev", limit=2)
+        for known in (False, True):
+            run = await w.start(nested)
+            root = await dev.assigned()
+            await root.start()
+            children = expand(nested.steps[0].body, root.bundle.variables)  # type: ignore[arg-type]
+            await root.write(StepStarted(AT, ONE), ChildrenWanted(AT, ONE, children))
+            browser = await dev.assigned()
+            assert bool(from_variables(browser.bundle.variables)) is known
+            await carry_out(w, browser)
+            await root.finish(ExecutionState.PASSED)
+            assert (await w.run(run)).verdict is Verdict.PASSED
