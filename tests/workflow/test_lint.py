@@ -45,6 +45,7 @@ def workflow(spec: str) -> Workflow:
         ("  container: {image: §'Node:20'}\n", "bad-image", "no name of an image"),
         ("  container: {image: §'node:{{ env.N }}'}\n", "bad-image", "env is known only while steps run"),
         ("  services: {db: {image: §'x:{{ file(\"v\") }}'}}\n", "bad-image", "file is known only while steps run"),
+        ("  config: {a: {format: §rfc1234}}\n", "unknown-format", "not checked"),
         ("  steps: [{execute: {tests: §[{name: a}]}}]\n", "legacy-tests", "use `workflows`"),
         ("  steps: [{retry: §{count: 2}, steps: [{shell: a}]}]\n", "retry-without-operation", "has none"),
     ],

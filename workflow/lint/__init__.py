@@ -24,6 +24,7 @@ from workflow.model import (
     ExecutionDefaults,
     Node,
     Parallel,
+    Parameter,
     Reading,
     Step,
     TargetSpec,
@@ -32,6 +33,7 @@ from workflow.model import (
 )
 from workflow.model.shape import each_node, texts_of
 from workflow.problems import Problem, Severity, in_order
+from workflow.resolve.formats import KNOWN
 
 Found = Iterator[Problem]
 
@@ -133,6 +135,12 @@ def _execute(node: Execute, world: World) -> Found:
         yield _warning("legacy-tests", message, node, "tests", hint="use `workflows`")
 
 
+def _parameter(node: Parameter, world: World) -> Found:
+    if node.format and node.format not in KNOWN:
+        message = f"the format {node.format!r} is not known, so it is not checked"
+        yield _warning("unknown-format", message, node, "format", hint=f"known: {', '.join(sorted(KNOWN))}")
+
+
 def _step(node: Step, world: World) -> Found:
     if node.retry is not None and node.run is None and node.shell is None and node.execute is None and _is_group(node):
         message = "retry applies to the step's own run, shell, execute, git, tarball and artifacts, and it has none"
@@ -156,4 +164,5 @@ _RULES: Final[tuple[tuple[type[Node], Callable[..., Found]], ...]] = (
     (CronJob, _target),
     (Execute, _execute),
     (Step, _step),
+    (Parameter, _parameter),
 )

@@ -16,6 +16,8 @@ import jq  # type: ignore[import-not-found]  # it has no stubs
 
 from workflow.model import Parameter, ParameterType
 
+from .formats import RANGES, TEXTS
+
 Value: TypeAlias = bool | int | float | str
 """A parameter's value."""
 
@@ -108,11 +110,16 @@ def _checked_text(parameter: Parameter, value: str) -> str:
         raise BadParameter(f"must have at most {parameter.max_length} characters", str(len(value)))
     if parameter.pattern and not _matches(parameter.pattern, value):
         raise BadParameter(f"must match {parameter.pattern}", _said(value))
+    fits = TEXTS.get(parameter.format or "")
+    if fits is not None and value and not fits(value):  # an empty text stands for none
+        raise BadParameter(f"must be of the format {parameter.format}", _said(value))
     return _checked_enum(parameter, value)
 
 
 def _checked_number(parameter: Parameter, value: int | float) -> int | float:
     p = parameter
+    if (size := RANGES.get(p.format or "")) is not None and not -size <= value < size:
+        raise BadParameter(f"must be of the format {p.format}", str(value))
     if p.minimum is not None and value < p.minimum:
         raise BadParameter(f"must be at least {p.minimum}", str(value))
     if p.maximum is not None and value > p.maximum:
