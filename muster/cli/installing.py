@@ -21,7 +21,7 @@ from muster import __version__
 from muster.cli.outcome import Usage, err, fail, out_console, runs
 from muster.cli.where import State, Url, muster
 from muster.client import Muster
-from muster.install.guard import STRICT, checked
+from muster.install.guard import STRICT, checked, checked_settings
 from muster.install.invitation import led
 from muster.install.manifests import Install, agent_manifests, mark
 from muster.install.printing import as_json, as_yaml, redacted
@@ -80,6 +80,10 @@ def install(
         Path | None,
         typer.Option(help="Rules that guard the cluster (TOML).  [default: those that are there, else strict]"),
     ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(help="More of cluster.toml: profile, patience, pod, ...  [default: those that are there]"),
+    ] = None,
     pull_policy: Annotated[str | None, typer.Option(help="imagePullPolicy of the image.")] = None,
     pull_secret: Annotated[list[str] | None, typer.Option(help="Secret with a registry's credentials.")] = None,
     join: Annotated[
@@ -93,7 +97,8 @@ def install(
     state: State = None,
 ) -> None:
     """Put an agent that `create` made into a cluster, or bring it up to date there; waits until it is connected."""
-    with_policy = STRICT if policy is None else _told(lambda: checked(policy.read_text(), str(policy)))
+    with_policy = STRICT if policy is None else _told(lambda: checked(_text(policy), str(policy)))
+    with_settings = "" if settings is None else _told(lambda: checked_settings(_text(settings), str(settings)))
     wanted = Install(
         _valid(name),
         _namespace(namespace),
@@ -101,6 +106,7 @@ def install(
         pull_policy=pull_policy,
         pull_secrets=tuple(pull_secret or ()),
         policy=with_policy,
+        settings=with_settings,
     )
     read = sys.stdin.readline().strip() if join else ""
     if dry_run:
@@ -108,7 +114,7 @@ def install(
         return
     from muster.install.installing import Wish
 
-    wish = Wish(control_plane, enrolment, read, keep_policy=policy is None, seconds=timeout)
+    wish = Wish(control_plane, enrolment, read, policy is None, settings is None, timeout)
     runs(_install(wanted, wish, context, kubeconfig, None if join else muster(url, state)))
 
 
@@ -227,6 +233,13 @@ def _print(wanted: Install, join: str, server: str | None, enrol: str | None, fo
         objects = redacted(objects)
     text = as_yaml(objects) if form is Manifest.YAML else as_json(objects)
     out_console().file.write(text)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise Usage(f"{path} is no text") from None
 
 
 def _told(read: Callable[[], str]) -> str:

@@ -1,4 +1,5 @@
-"""The policy that an agent is installed with: every rule, as strict as it is by default, with a word on each.
+"""The policy that an agent is installed with: every rule, as strict as it is by default, with a word on each; and what
+people write of their own, looked through.
 
 Written into a config map of its own by ``muster agents install``, and read by the agent at its start. The agent may
 neither change nor ask for config maps, so that nothing the control plane says can loosen it.
@@ -44,16 +45,31 @@ _UNSAID: Final = ("labels", "most")
 """Rules that hold nothing where they are not written."""
 
 
+_OURS: Final = frozenset({"namespace", "image", "identity", "pull_policy", "policy", "kubeconfig", "context"})
+"""Keys of cluster.toml that an installation knows by other means."""
+
+
 def checked(text: str, file: str) -> str:
     """The policy that somebody wrote, if an agent can read it. InstallProblem."""
-    try:
-        said = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
-        raise InstallProblem(f"{file} is no TOML: {problem}", code=INVALID) from None
     known = [*tomllib.loads(STRICT), *_UNSAID]
-    for key in said:
-        if key.replace("-", "_") not in known:
+    for key in _keys(text, file):
+        if key not in known:
             near = get_close_matches(key, known, 1)
             meant = f"; did you mean {near[0]}?" if near else f"; rules are {', '.join(known)}"
             raise InstallProblem(f"{file} says {key!r}, which is no rule{meant}", code=INVALID)
     return text
+
+
+def checked_settings(text: str, file: str) -> str:
+    """More of cluster.toml that somebody wrote. What an agent does not know it refuses itself. InstallProblem."""
+    for key in _keys(text, file):
+        if key in _OURS:
+            raise InstallProblem(f"{file} says {key!r}, which installing says itself, by an option", code=INVALID)
+    return text
+
+
+def _keys(text: str, file: str) -> list[str]:
+    try:
+        return [key.replace("-", "_") for key in tomllib.loads(text)]
+    except tomllib.TOMLDecodeError as problem:
+        raise InstallProblem(f"{file} is no TOML: {problem}", code=INVALID) from None

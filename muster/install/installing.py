@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from muster.install.cluster import Cluster, Right
 from muster.install.invitation import led
-from muster.install.manifests import INVITED, Install, agent_manifests, mark, namespace, selected
+from muster.install.manifests import INVITED, SETTINGS, Install, agent_manifests, mark, namespace, selected
 from muster.install.problems import FAILED, INVALID, InstallProblem
 from muster.install.waiting import Say, Waiting
 from workflow.views import AgentView
@@ -47,6 +47,8 @@ class Wish:
     join: str = ""
     """A join string that somebody brought; empty: the control plane is asked for one where one is needed."""
     keep_policy: bool = True
+    keep_settings: bool = True
+    """Of what was written by a person and is there already."""
     seconds: float = 180
 
 
@@ -56,6 +58,7 @@ class Found:
 
     namespace: Mapping[str, Any] | None
     secret: Mapping[str, Any] | None
+    config: Mapping[str, Any] | None
     guard: Mapping[str, Any] | None
     deployment: Mapping[str, Any] | None
 
@@ -88,14 +91,23 @@ async def install(cluster: Cluster, fleet: Fleet | None, wanted: Install, wish: 
         wanted = replace(wanted, invitation=invitation, invited=mark(invitation))
     else:
         wanted = replace(wanted, invited=found.invited)
-    written = ((found.guard or {}).get("data") or {}).get("policy.toml")
-    if written is not None and wish.keep_policy:
-        wanted = replace(wanted, policy=str(written))
+    wanted = _kept(wanted, found, wish)
     await _placed(cluster, wanted, found, say)
     for body in agent_manifests(wanted)[1:]:
         await cluster.apply(body)
     say(f"{wanted.title} is in namespace {wanted.namespace} of {cluster.name}")
     return await _come(cluster, fleet, wanted, wish, say)
+
+
+def _kept(wanted: Install, found: Found, wish: Wish) -> Install:
+    """What somebody wrote stays, where nothing else is said."""
+    policy = ((found.guard or {}).get("data") or {}).get("policy.toml")
+    if policy is not None and wish.keep_policy:
+        wanted = replace(wanted, policy=str(policy))
+    settings = ((found.config or {}).get("data") or {}).get(SETTINGS)
+    if settings is not None and wish.keep_settings:
+        wanted = replace(wanted, settings=str(settings))
+    return wanted
 
 
 async def check_rights(cluster: Cluster, wanted: Install) -> None:
@@ -118,12 +130,13 @@ async def look(cluster: Cluster, wanted: Install) -> Found:
     """What is there already. InstallProblem where the namespace is going away."""
     space = await cluster.get("Namespace", wanted.namespace)
     if space is None:
-        return Found(None, None, None, None)
+        return Found(None, None, None, None, None)
     if (space.get("status") or {}).get("phase") == "Terminating":
         raise InstallProblem(f"namespace {wanted.namespace} is being deleted; wait until it is gone", code=INVALID)
     return Found(
         space,
         await cluster.get("Secret", wanted.title, wanted.namespace),
+        await cluster.get("ConfigMap", wanted.title, wanted.namespace),
         await cluster.get("ConfigMap", wanted.guard, wanted.namespace),
         await cluster.get("Deployment", wanted.title, wanted.namespace),
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -19,6 +20,7 @@ HEALTH_PORT = 7445
 MANAGED = {"app.kubernetes.io/managed-by": "muster"}
 INVITED = "muster.dev/invited"
 """Annotation of the agent's pod: by which invitation it joins, so that a new one starts a new pod."""
+SETTINGS = "settings.toml"
 _CONFIG_HASH = "muster.dev/config"
 _STATE = "/var/lib/muster"
 _CONFIG = "/etc/muster"
@@ -41,8 +43,8 @@ class Install:
     """For our image and for those of steps."""
     policy: str = STRICT
     """Content of policy.toml."""
-    settings: Mapping[str, str] = field(default_factory=dict)
-    """More of cluster.toml: ``profile``, ``tools``, ..."""
+    settings: str = ""
+    """More of cluster.toml, as TOML: ``profile``, ``[patience]``, ``[pod]``, ... ``checked_settings`` took it."""
     cpu: str = "50m"
     memory: str = "128Mi"
 
@@ -70,7 +72,7 @@ def agent_manifests(install: Install) -> tuple[Object, ...]:
         _object(install, "rbac.authorization.k8s.io/v1", "Role", rules=rules(install.title)),
         _binding(install),
         *((_secret(install),) if install.invitation else ()),
-        _object(install, "v1", "ConfigMap", data={"cluster.toml": cluster_file(install)}),
+        _object(install, "v1", "ConfigMap", data=_files(install)),
         _object(install, "v1", "ConfigMap", install.guard, data={"policy.toml": install.policy}),
         _deployment(install),
         *_network(install),
@@ -84,18 +86,15 @@ def namespace(install: Install) -> Object:
 
 
 def cluster_file(install: Install) -> str:
-    """The agent's ``cluster.toml``."""
-    known: dict[str, object] = {
-        "namespace": install.namespace,
-        "image": install.image,
-        "identity": install.title,
-        **({"pull_policy": install.pull_policy} if install.pull_policy else {}),
-        **install.settings,
-    }
-    lines = [f"{key} = {_toml(value)}" for key, value in known.items()]
-    if install.pull_secrets:
-        lines += ["", "[pod]", f"imagePullSecrets = {_toml(_named(install.pull_secrets))}"]
-    return "\n".join(lines) + "\n"
+    """The agent's ``cluster.toml``. Whoever writes a table ``[pod]`` says there which secrets steps are pulled with."""
+    known = {"namespace": install.namespace, "image": install.image, "identity": install.title}
+    if install.pull_policy:
+        known["pull_policy"] = install.pull_policy
+    lines = [f"{key} = {json.dumps(value)}" for key, value in known.items()]
+    if install.pull_secrets and "pod" not in tomllib.loads(install.settings):
+        names = ", ".join(f'{{ "name" = {json.dumps(name)} }}' for name in install.pull_secrets)
+        lines.append(f"pod.imagePullSecrets = [{names}]")
+    return "\n".join(lines) + "\n" + (f"\n{install.settings}" if install.settings else "")
 
 
 def selected(install: Install) -> dict[str, str]:
@@ -111,14 +110,6 @@ def executions(install: Install) -> str:
 # --- parts -------------------------------------------------------------------------------------------------------
 
 
-def _toml(value: object) -> str:
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(item)}" for key, item in value.items()) + " }"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return json.dumps(value)
-
-
 def _named(names: Sequence[str]) -> list[dict[str, str]]:
     return [{"name": name} for name in names]
 
@@ -127,6 +118,12 @@ def _object(install: Install, version: str, kind: str, name: str = "", **more: A
     labels = {**selected(install), **MANAGED}
     metadata = {"name": name or install.title, "namespace": install.namespace, "labels": labels}
     return {"apiVersion": version, "kind": kind, "metadata": metadata, **more}
+
+
+def _files(install: Install) -> dict[str, str]:
+    """What was written by a person stands beside it as it is, to be found by the next installation."""
+    written = {SETTINGS: install.settings} if install.settings else {}
+    return {"cluster.toml": cluster_file(install), **written}
 
 
 def _binding(install: Install) -> Object:

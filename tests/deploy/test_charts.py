@@ -42,7 +42,7 @@ def test_the_agents_chart_with_everything_is_what_install_makes() -> None:
         "name": "runner",
         "image": {"repository": "r/m", "tag": "2", "pullPolicy": "Never", "pullSecrets": ["one", "two"]},
         "policy": 'images = ["r/*"]\n',
-        "settings": {"profile": "image"},
+        "settings": 'profile = "image"\n\n[patience]\npull = 30\n',
         "nodeSelector": {},
     }
     install = Install(
@@ -52,7 +52,7 @@ def test_the_agents_chart_with_everything_is_what_install_makes() -> None:
         pull_policy="Never",
         pull_secrets=("one", "two"),
         policy='images = ["r/*"]\n',
-        settings={"profile": "image"},
+        settings='profile = "image"\n\n[patience]\npull = 30\n',
     )
     assert alike(charted(AGENT, "any", "agent-with-everything", everything)) == alike(by_name(agent_manifests(install)))
 

@@ -91,6 +91,13 @@ async def test_a_policy_that_somebody_wrote_stays(
     assert (await muster("agents", "install", AGENT, *where)).exit_code == 0
     assert api.objects.get(POLICY)["data"]["policy.toml"] == 'images = ["mine/*"]\n'
     assert api.objects.get(DEPLOYMENT)["metadata"]["generation"] == 2
+    settings = tmp_path / "settings.toml"
+    settings.write_text('profile = "image"\n')
+    assert (await muster("agents", "install", AGENT, *where, "--settings", str(settings))).exit_code == 0
+    assert (await muster("agents", "install", AGENT, *where)).exit_code == 0
+    config = api.objects.get(POLICY.removesuffix("-policy"))["data"]["cluster.toml"]
+    assert 'profile = "image"' in config
+    assert api.objects.get(DEPLOYMENT)["metadata"]["generation"] == 3
     policy.write_text("imges = []")
     done = await muster("agents", "install", AGENT, *where, "--policy", str(policy))
     assert (done.exit_code, "did you mean images?" in done.stderr) == (2, True)

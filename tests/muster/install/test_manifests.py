@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import yaml
 
 from agent.executors.kubernetes.opening import read_cluster
 from agent.executors.kubernetes.policy import Policy, read_policy
-from muster.install.guard import STRICT, checked
+from muster.install.guard import STRICT, checked, checked_settings
 from muster.install.manifests import CONDUCTOR_PORT, Install, agent_manifests, cluster_file, mark
 from muster.install.printing import PLACEHOLDER, as_json, as_yaml, redacted
 from muster.install.problems import InstallProblem
@@ -29,7 +30,7 @@ GUARDED = Install(
     pull_policy="Never",
     pull_secrets=("registry",),
     policy='images = ["registry.example.com/*"]\nroot = false\n[most]\nmemory = "4Gi"\n',
-    settings={"tools": "init"},
+    settings='tools = "init"\n[patience]\npull = 30\n',
 )
 
 
@@ -62,10 +63,23 @@ def test_the_agent_reads_the_files_that_install_writes() -> None:
         "init",
         "Never",
     )
+    assert settings.patience.pull == 30
     assert settings.pod == {"imagePullSecrets": [{"name": "registry"}]}
     assert cluster.identity == GUARDED.title
     assert cluster.policy.images == ("registry.example.com/*",) and cluster.policy.most == {"memory": "4Gi"}
     assert settings.port == CONDUCTOR_PORT
+
+
+def test_who_writes_a_table_of_pods_says_how_they_are_pulled() -> None:
+    own = replace(GUARDED, settings='[pod]\nnodeSelector = { disk = "fast" }\n')
+    assert read_cluster(cluster_file(own), "a", "1", 1).settings.pod == {"nodeSelector": {"disk": "fast"}}
+    assert kinds(own)["Deployment"]["spec"]["template"]["spec"]["imagePullSecrets"] == [{"name": "registry"}]
+
+
+@pytest.mark.parametrize("text", ["x = [", 'namespace = "other"', 'pull-policy = "Always"', "[policy]\nroot = true"])
+def test_settings_that_installing_says_itself_are_refused(text: str) -> None:
+    with pytest.raises(InstallProblem, match=r"s\.toml"):
+        checked_settings(text, "s.toml")
 
 
 def test_the_policy_that_is_installed_says_every_rule_as_strict_as_it_is() -> None:

@@ -30,13 +30,12 @@ identity = {{ include "agent.title" . | toJson }}
 {{ if .Values.image.pullPolicy -}}
 pull_policy = {{ .Values.image.pullPolicy | toJson }}
 {{ end -}}
-{{ range $key, $value := .Values.settings -}}
-{{ $key }} = {{ $value | toJson }}
+{{ if and .Values.image.pullSecrets (not (regexMatch "(?m)^\\s*(\\[pod\\]|pod\\.)" .Values.settings)) -}}
+pod.imagePullSecrets = [{{ range $place, $name := .Values.image.pullSecrets }}{{ if $place }}, {{ end }}{ "name" = {{ $name | toJson }} }{{ end }}]
 {{ end -}}
-{{ if .Values.image.pullSecrets }}
-[pod]
-imagePullSecrets = [{{ range $place, $name := .Values.image.pullSecrets }}{{ if $place }}, {{ end }}{ "name" = {{ $name | toJson }} }{{ end }}]
-{{ end -}}
+{{ if .Values.settings }}
+{{ .Values.settings }}
+{{- end -}}
 {{- end }}
 
 {{- define "agent.policy" -}}
