@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from agent.ports.executor import Conversation
+from agent.relay import patience
 from tests.agent.conftest import Bench
 from tests.agent.plans import assign, attempt, plan, shell
 from workflow.identifiers import Attempt
@@ -82,3 +83,27 @@ async def test_an_attempt_that_we_cannot_carry_is_lost_and_ends_nobody_else(
 def _held_at_last(bench: Bench) -> tuple[Attempt, ...]:
     beats = [said.held for said in bench.control.said if isinstance(said, Heartbeat)]
     return beats[-1] if beats else ()
+
+
+async def test_nobody_waits_long_for_a_control_plane_that_is_back_and_no_two_wait_alike(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All agents are back within seconds however long it was away, and do not all knock at once."""
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr("agent.relay.patience.asyncio.sleep", sleep)
+    many = [patience.Patience() for _ in range(200)]
+    for _ in range(20):
+        waited.clear()
+        for one in many:
+            await one.wait()
+    assert max(waited) <= 5
+    assert max(waited) - min(waited) > 1
+    assert len(set(waited)) > 190
+    many[0].reset()
+    waited.clear()
+    await many[0].wait()
+    assert waited[0] <= patience.SHORTEST

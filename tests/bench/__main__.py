@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import burst, flood, floors, idle, ingest, language, lifecycles, start, tail
+from tests.bench import burst, flood, floors, idle, ingest, language, lifecycles, recovery, start, tail
 from tests.bench.table import Measure, header, show
 
 PARTS: tuple[tuple[str, Measure], ...] = (
@@ -24,6 +24,7 @@ PARTS: tuple[tuple[str, Measure], ...] = (
     ("lifecycles through the control plane, simulated agents", lifecycles.measure),
     ("journal ingest, simulated agents", ingest.measure),
     ("idle agents", idle.measure),
+    ("recovery and obedience", recovery.measure),
     ("the language, and shards by duration", language.measure),
 )
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from agent.link.control import Link
 from agent.ports.control import JournalStream, Session
+from agent.relay.carrier import telling
+from agent.relay.patience import Patience
 from workflow.identifiers import Attempt, Instant, StepRef
 from workflow.journal import AttemptFinished, AttemptStarted, Output, Record, StepFinished, StepStarted, Stream
-from workflow.session import Accept, Assign, Heartbeat, Hello
+from workflow.session import Accept, Assign, Fenced, Heartbeat, Hello, LinkDown, Refused
 from workflow.states import ExecutionState, StepStatus
 
 STEP = StepRef("1")
@@ -35,10 +37,29 @@ class SimulatedAgent:
     """When each assignment came, on time.perf_counter."""
     connected: asyncio.Event = field(default_factory=asyncio.Event)
     held: set[Attempt] = field(default_factory=set)
+    sessions: int = 0
+
+    async def stay(self) -> None:
+        """One session after the other, until cancelled, as patient as a real agent."""
+        patience = Patience()
+        while True:
+            before = self.sessions
+            with suppress(LinkDown):
+                await self.run()
+            if self.sessions > before:
+                patience.reset()
+            await patience.wait()
 
     async def run(self) -> None:
         """One session, until cancelled."""
+        try:
+            await self._run()
+        except BaseExceptionGroup as group:
+            raise telling(group, Refused, Fenced, LinkDown) from None
+
+    async def _run(self) -> None:
         async with self.link.session(Hello("bench", "process", self.slots)) as session, asyncio.TaskGroup() as tasks:
+            self.sessions += 1
             self.connected.set()
             tasks.create_task(self._beat(session))
             async for message in session.received():
@@ -60,10 +81,10 @@ class SimulatedAgent:
 
 
 @asynccontextmanager
-async def at_work(agents: list[SimulatedAgent]) -> AsyncIterator[None]:
-    """All of them connected, while the context is open."""
+async def at_work(agents: list[SimulatedAgent], *, staying: bool = False) -> AsyncIterator[None]:
+    """All of them connected, while the context is open; ``staying``: they come back."""
     async with asyncio.TaskGroup() as tasks:
-        running = [tasks.create_task(agent.run()) for agent in agents]
+        running = [tasks.create_task(agent.stay() if staying else agent.run()) for agent in agents]
         for agent in agents:
             await agent.connected.wait()
         try:

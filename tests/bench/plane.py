@@ -7,9 +7,10 @@ plane starts, since a thousand enrolments over HTTPS are not what is measured.
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,6 +48,7 @@ class Plane:
     token: str
     folder: Path
     identities: tuple[Identity, ...]
+    ports: Mapping[str, str]
 
     def client(self) -> Muster:
         """A client of people."""
@@ -66,26 +68,45 @@ class Plane:
         fields = Path(f"/proc/{self.program.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    async def killed(self) -> Plane:
+        """kill -9, and another one on the same state and ports, ready."""
+        self.program.kill()
+        await self.program.ended()
+        return replace(self, program=await _started(self.folder, self.ports))
+
 
 @asynccontextmanager
 async def running(folder: Path, agents: int, slots: int = 100) -> AsyncIterator[Plane]:
     """A control plane that knows ``agents`` agents, ``bench-0`` and so on, labelled with their number."""
-    state = folder / "control-plane"
-    identities = await _enrolled(state, agents, slots)
-    ports = {f"MUSTER_{name}_PORT": "0" for name in ("GRPC", "WEB", "ENROL")}
+    identities = await _enrolled(folder / "control-plane", agents, slots)
+    ports = _free_ports("GRPC", "WEB", "ENROL")
+    program = await _started(folder, ports)
+    try:
+        token = (folder / "control-plane" / "token").read_text().strip()
+        server = f"127.0.0.1:{ports['MUSTER_GRPC_PORT']}"
+        known = tuple(replace(identity, server=server) for identity in identities)
+        yield Plane(program, f"http://127.0.0.1:{ports['MUSTER_WEB_PORT']}", token, folder, known, ports)
+    finally:
+        await program.stop()
+
+
+async def _started(folder: Path, ports: Mapping[str, str]) -> Program:
     program = await Program.start(
         "control-plane",
-        [sys.executable, "-m", "control_plane", "--state", str(state), "--log-level", "warning"],
+        [sys.executable, "-m", "control_plane", "--state", str(folder / "control-plane"), "--log-level", "warning"],
         log=folder / "control-plane.log",
         environment=ports,
     )
-    try:
-        ready = await program.ready()
-        token = (state / "token").read_text().strip()
-        known = tuple(replace(identity, server=ready["grpc"]) for identity in identities)
-        yield Plane(program, ready["web"], token, folder, known)
-    finally:
-        await program.stop()
+    await program.ready()
+    return program
+
+
+def _free_ports(*names: str) -> dict[str, str]:
+    sockets = {name: socket.create_server(("127.0.0.1", 0)) for name in names}
+    ports = {f"MUSTER_{name}_PORT": str(bound.getsockname()[1]) for name, bound in sockets.items()}
+    for bound in sockets.values():
+        bound.close()
+    return ports
 
 
 async def _enrolled(state: Path, agents: int, slots: int) -> list[Identity]:

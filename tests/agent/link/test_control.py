@@ -22,6 +22,7 @@ from workflow.session import (
     Assign,
     Bundle,
     ControlSays,
+    Decline,
     Drain,
     Draining,
     Fenced,
@@ -85,6 +86,19 @@ async def test_how_a_session_ends_badly(control: House, raised: Exception, expec
         with pytest.raises(expected):
             await session.say(Draining())
         await there.closed.wait()
+
+
+async def test_an_assignment_that_cannot_be_read_is_declined_and_the_session_goes_on(control: House) -> None:
+    unreadable = Bundle(ATTEMPT, b"{}", transfers=tuple(("", "") for _ in range(20_000)))
+    async with control.link() as link, link.session(HELLO) as session:
+        there = await control.sessions.opened.get()
+        await there.to_say.put(Assign(unreadable))
+        await there.to_say.put(Drain())
+        assert await anext(session.received()) == Drain()
+        declined = await there.heard_.get()
+        assert isinstance(declined, Decline)
+        assert (declined.attempt, declined.final) == (ATTEMPT, True)
+        assert "does not understand" in declined.reason
 
 
 async def test_a_session_that_is_not_opened(control: House) -> None:
