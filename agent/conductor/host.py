@@ -48,7 +48,7 @@ from workflow.expressions import ExpressionError
 from workflow.identifiers import SECOND, StepRef
 from workflow.journal import ChildSpec, Directive, Stop
 from workflow.masking import Masker
-from workflow.plan.nodes import Json, Operation, Plan
+from workflow.plan.nodes import PROBE, Json, Operation, Plan
 from workflow.session import Bundle
 from workflow.states import ExecutionState
 
@@ -70,7 +70,7 @@ class Host:
     def __init__(self, plan: Plan, bundle: Bundle, around: Surroundings) -> None:
         self._plan = plan
         self._bundle = bundle
-        self._around = around
+        self._around = replace(around, probe=plan.annotations.get(PROBE, ""))
         self._machine = Machine.begin(plan, bundle.variables)
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._running: dict[tuple[StepRef, int], _Running] = {}

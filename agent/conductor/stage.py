@@ -39,6 +39,8 @@ class Surroundings:
     """And what the workflow's own container adds: for operations that are no process. Known once it begins."""
     values: Mapping[str, str] = field(default_factory=dict)
     """``secret/<name>/<key>`` and ``config/<name>/<key>`` -> value."""
+    probe: str = ""
+    """The readiness probe of a service, as JSON."""
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.conductor.console import Console
+from agent.conductor.operations.probing import probed
 from agent.conductor.place import OUTPUTS, SCRIPTS
 from agent.conductor.processes import Command, Process
 from agent.conductor.stage import Failure, Stage
@@ -57,7 +58,8 @@ async def run_process(stage: Stage, operation: Run) -> tuple[Outcome, Mapping[st
         finally:
             console.handed_over()
         stage.began()
-        code = await _followed(stage, console, process)
+        async with probed(stage, prepared.env, prepared.directory):
+            code = await _followed(stage, console, process)
     finally:
         console.close()
         stage.place.outside(_kept(stage)).unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 from agent.conductor.entrusted import ENTRUSTED, entrusted, packed
 from agent.conductor.frames import decode_to, encode_to
 from agent.conductor.journal import left
-from agent.conductor.terms import BUNDLE, JOURNAL, TERMS, Terms
+from agent.conductor.terms import BUNDLE, JOURNAL, READY, TERMS, WORKSPACE, Terms
 from agent.conductor.wanted import wanted
 from agent.conductor.workspace import Isolation
 from agent.executors.process.conversation import SocketConversation, dial
@@ -126,7 +126,7 @@ class ProcessExecutor:
             probe = from_bytes(_bundle(folder).plan).annotations.get(PROBE)
         except OSError:
             raise ConductorGone("it was removed") from None
-        if probe and not await ready(probe, lambda: holder(folder) is not None):
+        if probe and not await ready(probe, lambda: holder(folder) is not None, folder / WORKSPACE / READY):
             raise ConductorGone(await _epitaph(folder))
         return LOOPBACK
 

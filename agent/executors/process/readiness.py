@@ -1,7 +1,7 @@
 """Whether a service that is a process of this machine answers: its readiness probe, as a kubelet would try it.
 
-Called by the executor. ``httpGet``, ``tcpSocket`` and ``grpc`` (its port) are tried on the loopback address; ``exec``
-would have to run inside the service's own view of files and is not tried: such a service counts as ready once it runs.
+Called by the executor. ``httpGet``, ``tcpSocket`` and ``grpc`` (its port) are tried on the loopback address. ``exec``
+is tried by the service's own conductor (agent.conductor.operations.probing), which leaves a mark where it holds.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 LOOPBACK: Final = "127.0.0.1"
 """Where services that are processes of this machine are reached."""
 _FIRST: Final = 0.05  # seconds; tries begin quickly and slow down to the probe's own period
+_OFTEN: Final = 0.2
 _LONGEST: Final = 3600.0
 
 
@@ -31,9 +33,11 @@ class Probe:
     successes: int
 
 
-async def ready(text: str, alive: Callable[[], bool]) -> bool:
-    """Try the probe of this JSON until it holds; False where ``alive`` ceased to hold first."""
-    probe = _probe(json.loads(text))
+async def ready(text: str, alive: Callable[[], bool], mark: Path) -> bool:
+    """Try the probe of this JSON until it holds; False where ``alive`` ceased to hold first. ``mark`` appears where an
+    ``exec`` probe holds."""
+    said = json.loads(text)
+    probe = _marked(mark) if "exec" in said else _probe(said)
     if probe is None:
         return True
     await asyncio.sleep(probe.delay)
@@ -45,6 +49,15 @@ async def ready(text: str, alive: Callable[[], bool]) -> bool:
         await asyncio.sleep(wait)
         wait = min(wait * 2, probe.period)
     return False
+
+
+def _marked(mark: Path) -> Probe:
+    """The mark that another leaves, looked for often: it has waited as the probe says."""
+
+    async def attempt() -> bool:
+        return mark.exists()  # noqa: ASYNC240 - a name in a local folder
+
+    return Probe(attempt, delay=0, period=_OFTEN, timeout=1, successes=1)
 
 
 async def _tried(probe: Probe) -> bool:
