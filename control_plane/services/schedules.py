@@ -2,7 +2,8 @@
 
 Run by the house as one task. It sleeps until the next firing, or until the catalog changes; what fires is submitted
 like anybody's wish, with a key made of the workflow, the event and the firing's time. So each firing starts exactly
-one run, whoever fires it: several control planes, or one that was killed in the middle of it.
+one run, whoever fires it: several control planes, or one that was killed in the middle of it. A wish that is refused (a
+parameter that is missing, no agent that matches) becomes a run that is aborted at once and says why.
 
 Policy for what was missed (the control plane was down, or the machine slept): of each event the latest missed firing
 is started, once, where it is not older than an hour; the annotation ``muster.dev/start-within`` of the event says
@@ -116,16 +117,23 @@ class Schedules:
             alert.seen_to(now)
             return
         try:
-            await self._submission.submit(_wish(entry, firing), ACTOR)
+            await self._start(_wish(entry, firing))
         except Unavailable as trouble:
             alert.at = Instant(now + round(trouble.retry_after * SECOND))
             return
-        except InvalidDocument as refused:
-            problems = "; ".join(str(problem) for problem in refused.problems[:3])
-            log.warning("the schedule of %s could not start it: %s", entry.workflow, problems)
-        except (LookupError, ValueError) as refused:
-            log.warning("the schedule of %s could not start it: %s", entry.workflow, refused)
         alert.seen_to(firing)
+
+    async def _start(self, wish: NewRun) -> None:
+        """A run; where there can be none, one that says so and is over. Unavailable."""
+        try:
+            await self._submission.submit(wish, ACTOR)
+            return
+        except InvalidDocument as refused:
+            reason = "; ".join(str(problem) for problem in refused.problems[:3])
+        except (LookupError, ValueError) as refused:
+            reason = str(refused.args[0] if refused.args else refused)
+        log.warning("the schedule of %s could not start it: %s", wish.workflow, reason)
+        await self._submission.refused(wish, ACTOR, f"its schedule could not start it: {reason}")
 
 
 def _alerts(entries: Mapping[str, Entry], known: Mapping[str, _Alert], now: Instant) -> dict[str, _Alert]:

@@ -18,6 +18,7 @@ from control_plane.ports.store import Store, Unit
 from control_plane.services.blueprint import Blueprint, Identity, blueprint_of, check_size, facts, rows_of
 from control_plane.services.commits import Commits, Draft
 from control_plane.services.durations import Durations
+from control_plane.services.endings import end
 from control_plane.services.entrusted import NO_VALUES
 from control_plane.services.submission.asked import asked
 from control_plane.services.submission.planning import Planning, Shelf, Unrunnable, shelf_for
@@ -26,6 +27,7 @@ from control_plane.services.supervision import Supervision
 from workflow.identifiers import ExecutionId, Instant, RunId
 from workflow.labels import Target
 from workflow.plan.nodes import Json, Plan
+from workflow.states import ExecutionState
 from workflow.views import NewRun
 
 SMALL: Final = 16 * 1024
@@ -128,6 +130,23 @@ class Submission:
         history = await self._durations.variables(plan.workflow, plan.annotations)
         return await self._commits.write(lambda draft: _store_run(draft, row, roots, history, now))
 
+    async def refused(self, new: NewRun, actor: Actor, reason: str) -> RunRow:
+        """A run that could not be, for a wish that nobody waits for: it is aborted at once and says why, so that it is
+        seen where runs are looked at. The same key gives the run that there is. Unavailable."""
+        now, name = self._clock.now(), new.workflow or ""
+        row = RunRow(
+            id=RunId(self._clock.fresh_id()),
+            name="",
+            number=0,
+            workflow=name,
+            actor=actor,
+            created_at=now,
+            key=new.key,
+            tags=dict(new.tags),
+        )
+        root = Copy(ExecutionId(self._clock.fresh_id()), blueprint_of(Plan(name, ())))
+        return await self._commits.write(lambda draft: _store_run(draft, row, [root], {}, now, refused=reason))
+
     # --- steering ------------------------------------------------------------------------------------------------
 
     async def cancel(self, run: RunId, reason: str) -> None:
@@ -143,7 +162,9 @@ class Submission:
         await self._supervision.resume(run)
 
 
-def _store_run(draft: Draft, row: RunRow, roots: Sequence[Copy], history: Mapping[str, Json], now: Instant) -> RunRow:
+def _store_run(
+    draft: Draft, row: RunRow, roots: Sequence[Copy], history: Mapping[str, Json], now: Instant, *, refused: str = ""
+) -> RunRow:
     if row.key is not None:
         earlier = draft.unit.runs.by_key(row.actor, row.key)
         if earlier is not None:
@@ -157,4 +178,6 @@ def _store_run(draft: Draft, row: RunRow, roots: Sequence[Copy], history: Mappin
         rows = rows_of(copy.blueprint, who, {**history, **facts(copy.blueprint, who, run, now)}, now)
         check_size(*rows)
         draft.add(*rows)
+        if refused:
+            end(draft, rows[0], ExecutionState.ABORTED, refused, now)
     return run

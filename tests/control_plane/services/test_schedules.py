@@ -11,8 +11,10 @@ import pytest
 
 from control_plane.ports.records import DocumentKind, RunRow
 from control_plane.services.commits import Committed
+from control_plane.services.schedules import ACTOR
 from tests.control_plane.services.world import World, world
 from workflow.identifiers import SECOND
+from workflow.states import Verdict
 
 HOUR = 3600
 START = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)  # when worlds begin
@@ -221,7 +223,25 @@ async def test_a_schedule_that_cannot_start_does_not_stop_the_others(caplog: pyt
         await to(w, 22, 30)
         (run,) = await heard.until(1)
         assert run.workflow == "nightly"
-    assert "has no parameter 'nothing'" in caplog.text
+        assert "has no parameter 'nothing'" in caplog.text
+
+
+async def test_a_firing_that_can_start_nothing_is_an_aborted_run_that_says_why() -> None:
+    bad = document('[{cronjob: {cron: "30 22 * * *", config: {nothing: x}, labels: {by: clock}}}]', name="bad")
+    w = world()
+    await w.house.catalog.apply(bad, "w.yaml")
+    other = w.restarted()
+    async with scheduled(w=w) as (w, _), other.running():
+        async with asyncio.timeout(10):
+            await w.clock.until_asleep(2)
+        await to(w, 22, 30)
+        await calm(w)
+        await calm(other)
+        [run] = await runs(w)
+        assert (run.name, run.verdict, run.actor, dict(run.tags)) == ("bad-1", Verdict.ABORTED, ACTOR, {"by": "clock"})
+        [root] = await w.of(run.id)
+        assert root.reason.startswith("its schedule could not start it: ")
+        assert "has no parameter 'nothing'" in root.reason
 
 
 async def test_nothing_to_do_is_no_timer() -> None:
