@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 from agent.executors.kubernetes.calls import ApiDown, ApiRefused, Calls, Object
-from agent.executors.kubernetes.naming import attempt_of, selector
+from agent.executors.kubernetes.naming import ATTEMPT, EXECUTION, attempt_of, selector
 from agent.executors.kubernetes.settings import Settings
 from workflow.identifiers import Attempt
 
@@ -26,7 +26,15 @@ _SHORTEST, _LONGEST = 0.5, 15.0
 """Seconds between a watch that ended and the next list."""
 _SOUND = 5.0
 """Seconds that a watch must have lasted to be followed soon by another."""
-_REMEMBERED = 2000
+_REMEMBERED = 500
+_LOOKED_AT = (
+    "name",
+    "namespace",
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "resourceVersion",
+)
 _PAGE = "500"
 
 
@@ -43,14 +51,14 @@ class Pods:
         """It is so, unless something newer is known."""
         if _older(pod, self.now.get(attempt, {})):
             return
-        self.now[attempt] = pod
+        self.now[attempt] = kept(pod)
         self._signal(attempt)
 
     def drop(self, attempt: Attempt, pod: Object | None = None) -> None:
         """It is gone."""
         before = self.now.pop(attempt, None)
         if pod is not None or before is not None:
-            self.last[attempt] = before or {} if pod is None else pod
+            self.last[attempt] = before or {} if pod is None else kept(pod)
             while len(self.last) > _REMEMBERED:
                 self.last.popitem(last=False)
         self._signal(attempt)
@@ -145,6 +153,21 @@ class Watching:
             self._pods.drop(attempt, pod)
         elif kind in {"ADDED", "MODIFIED"}:
             self._pods.put(attempt, pod)
+
+
+def kept(pod: Object) -> Object:
+    """What is looked at of a pod; the rest is three quarters of what the API server tells of it."""
+    metadata, spec = pod.get("metadata") or {}, pod.get("spec") or {}
+    notes = metadata.get("annotations") or {}
+    volumes = [volume for volume in spec.get("volumes") or () if "persistentVolumeClaim" in volume]
+    return {
+        "metadata": {
+            **{name: metadata[name] for name in _LOOKED_AT if name in metadata},
+            "annotations": {name: notes[name] for name in (EXECUTION, ATTEMPT) if name in notes},
+        },
+        "spec": {"volumes": volumes},
+        "status": pod.get("status") or {},
+    }
 
 
 def _older(pod: Object, known: Object) -> bool:
