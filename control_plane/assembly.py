@@ -36,6 +36,7 @@ from control_plane.services.explanations import Explanations
 from control_plane.services.house import House, Ports, join
 from control_plane.services.logs import Logs
 from control_plane.services.queries import Queries
+from control_plane.services.retention import Retention
 from control_plane.services.watching import Watching
 from control_plane.serving import CannotListen, WebServer, http, listening, port_for
 from control_plane.settings import Settings
@@ -118,6 +119,7 @@ async def _start(settings: Settings, version: str, stack: AsyncExitStack) -> Rea
     tasks = await stack.enter_async_context(_background())
     tasks.create_task(house.run())
     tasks.create_task(gate.run())
+    tasks.create_task(Retention(store, journals, artifacts, clock, settings.keep_days * 24 * 3600).run())
     await house.ready.wait()
     for server, bound in (
         (WebServer(_enrolment_config(enrolment, authority)), enrol_socket),

@@ -50,6 +50,7 @@ class Settings:
     answer: float = 10.0
     lost_after: float = 300.0
     stop_grace: float = 60.0
+    keep_days: float = 0.0  # days for which runs that ended are kept, with their logs and artifacts; 0: for ever
     log_level: str = "info"
 
     @property
@@ -156,6 +157,13 @@ def _seconds(raw: object) -> float:
     return number
 
 
+def _days(raw: object) -> float:
+    number = float(str(raw))
+    if not 0 <= number < 100_000 or isinstance(raw, bool):
+        raise ValueError
+    return number
+
+
 def _text(raw: object) -> str:
     if not isinstance(raw, str):
         raise TypeError
@@ -186,6 +194,7 @@ _BY_NAME: Final[Mapping[str, tuple[Callable[[object], Any], str]]] = {
     "answer": (_seconds, "seconds"),
     "lost_after": (_seconds, "seconds"),
     "stop_grace": (_seconds, "seconds"),
+    "keep_days": (_days, "days, or 0 to keep everything"),
 }
 _READERS: Final[dict[str, Callable[[object], Any]]] = {}
 _WANTED: Final[dict[str, str]] = {}

@@ -217,6 +217,10 @@ class Garbage(Protocol):
         """It may not, or it is gone; whether it was marked."""
         ...
 
+    def has(self, digest: str) -> bool:
+        """Whether it is marked."""
+        ...
+
     def marked(self, before: Instant, limit: int) -> Sequence[str]:
         """Digests that were marked before, the first first."""
         ...

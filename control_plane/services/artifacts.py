@@ -7,8 +7,10 @@ the step stored it. Knows nothing of gRPC or HTTP.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import asyncio
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -88,6 +90,8 @@ class Artifacts:
         self._clock = clock
         self._quotas = quotas or Quotas()
         self._tallies: OrderedDict[Attempt, Tally] = OrderedDict()
+        self._beginning: Counter[str] = Counter()  # by digest
+        self._leaving: dict[str, asyncio.Event] = {}  # by digest; set when it is gone
 
     # --- agents ---
 
@@ -95,13 +99,14 @@ class Artifacts:
         """Begin the upload, or find it again. Raises Fenced, NotYours, BadOffer, BlobsUnavailable."""
         await self._held(agent, offer.attempt)
         await self._count(offer)
-        try:
-            upload = await self._blobs.begin(offer.digest, offer.size)
-        except ValueError as error:
-            raise BadOffer(f"{offer.name[:80]!r}: {error}") from error
-        if upload.size != offer.size:
-            raise BadOffer(f"{offer.name[:80]!r} has {upload.size} bytes, not {offer.size}")
-        return await self._told(offer, upload)
+        async with self._wanted(offer.digest):
+            try:
+                upload = await self._blobs.begin(offer.digest, offer.size)
+            except ValueError as error:
+                raise BadOffer(f"{offer.name[:80]!r}: {error}") from error
+            if upload.size != offer.size:
+                raise BadOffer(f"{offer.name[:80]!r} has {upload.size} bytes, not {offer.size}")
+            return await self._told(offer, upload)
 
     async def append(self, agent: AgentName, upload: str, offset: int, data: bytes) -> FilePosition:
         """Add bytes. Raises Fenced, NotYours, NoSuchUpload, BadOffer (a gap, too much), DigestMismatch,
@@ -142,6 +147,36 @@ class Artifacts:
     def read(self, digest: str, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """The bytes of an artifact that ``find`` or a query named. KeyError where they are gone."""
         return self._blobs.read(digest, offset, length)
+
+    # --- retention ---
+
+    async def forget(self, digest: str) -> None:
+        """Delete a blob that was marked as garbage, unless it is wanted again. BlobsUnavailable."""
+        if digest in self._leaving or self._beginning[digest]:
+            return
+        gone = self._leaving[digest] = asyncio.Event()
+        try:
+            if not await self._store.read(lambda unit: unit.entries.uses(digest)):
+                await self._blobs.delete(digest)
+            await self._store.write(lambda unit: unit.garbage.unmark(digest))
+        finally:
+            gone.set()
+            del self._leaving[digest]
+
+    @asynccontextmanager
+    async def _wanted(self, digest: str) -> AsyncIterator[None]:
+        """Keep the blob from being forgotten while the context is open, and later: it is no garbage any more."""
+        while (leaving := self._leaving.get(digest)) is not None:
+            await leaving.wait()
+        self._beginning[digest] += 1
+        try:
+            if await self._store.read(lambda unit: unit.garbage.has(digest)):
+                await self._store.write(lambda unit: unit.garbage.unmark(digest))
+            yield
+        finally:
+            self._beginning[digest] -= 1
+            if not self._beginning[digest]:
+                del self._beginning[digest]
 
     # --- inside ---
 

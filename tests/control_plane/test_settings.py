@@ -49,3 +49,10 @@ def test_ports_must_differ(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="must differ"):
         load(tmp_path, {"MUSTER_GRPC_PORT": "7070"}, {})
     load(tmp_path, {"MUSTER_GRPC_PORT": "0", "MUSTER_WEB_PORT": "0"}, {})
+
+
+def test_what_is_kept_for_how_long(tmp_path: Path) -> None:
+    assert load(tmp_path, {}, {}).keep_days == 0
+    assert load(tmp_path, {"MUSTER_KEEP_DAYS": "30"}, {}).keep_days == 30
+    with pytest.raises(BadSettings, match="keep_days must be days, or 0 to keep everything, not '-1'"):
+        load(tmp_path, {"MUSTER_KEEP_DAYS": "-1"}, {})

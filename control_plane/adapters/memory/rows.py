@@ -294,6 +294,9 @@ class MemoryGarbage:
     def unmark(self, digest: str) -> bool:
         return self._marks.delete(digest)
 
+    def has(self, digest: str) -> bool:
+        return digest in self._marks
+
     def marked(self, before: Instant, limit: int) -> Sequence[str]:
         found = _found(self._marks, lambda mark: mark[0] < before, lambda mark: mark)
         return [digest for _, digest in found][:limit]

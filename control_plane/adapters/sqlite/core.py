@@ -154,6 +154,7 @@ def _garbage() -> Mapping[str, ClauseElement]:
     return {
         "MARK": upsert(table).on_conflict_do_nothing(index_elements=["digest"]),
         "UNMARK": delete(table).where(table.c.digest == _P("the_digest")),
+        "HAS": select(literal_column("1")).where(table.c.digest == _P("the_digest")),
         "MARKED": select(table.c.digest)
         .where(table.c.since < _P("before"))
         .order_by(table.c.since)

@@ -347,6 +347,12 @@ GARBAGE_UNMARK: Final = """\
 DELETE FROM garbage WHERE garbage.digest = :the_digest
 """
 
+GARBAGE_HAS: Final = """\
+SELECT 1
+FROM garbage
+WHERE garbage.digest = :the_digest
+"""
+
 GARBAGE_MARKED: Final = """\
 SELECT garbage.digest
 FROM garbage

@@ -228,6 +228,9 @@ class Garbage:
     def unmark(self, digest: str) -> bool:
         return self._session.run(statements.GARBAGE_UNMARK, {"the_digest": digest}) > 0
 
+    def has(self, digest: str) -> bool:
+        return self._session.one(statements.GARBAGE_HAS, {"the_digest": digest}) is not None
+
     def marked(self, before: Instant, limit: int) -> Sequence[str]:
         found = self._session.all(statements.GARBAGE_MARKED, {"before": before, "limit": limit})
         return [str(row[0]) for row in found]

@@ -365,6 +365,7 @@ async def test_garbage(store: Store) -> None:
     assert await store.read(lambda u: u.garbage.marked(Instant(8), 10)) == ["sha256:b", "sha256:a"]
     assert await store.read(lambda u: u.garbage.marked(Instant(7), 10)) == ["sha256:b"]
     assert await store.read(lambda u: u.garbage.marked(Instant(8), 1)) == ["sha256:b"]
+    assert await store.read(lambda u: (u.garbage.has("sha256:b"), u.garbage.has("sha256:c"))) == (True, False)
     assert await store.write(lambda u: u.garbage.unmark("sha256:b"))
     assert not await store.write(lambda u: u.garbage.unmark("sha256:b"))
     assert await store.read(lambda u: u.garbage.marked(Instant(8), 10)) == ["sha256:a"]
