@@ -77,7 +77,7 @@ class Proxy:
         self.delay = 0.0
         """Seconds that each answer is late."""
         self._watches: set[_Watch] = set()
-        self._forwards: set[web.Request] = set()
+        self._forwards: set[asyncio.Transport] = set()
         self._loud = asyncio.Event()
         self._came = asyncio.Event()
 
@@ -120,9 +120,8 @@ class Proxy:
 
     def drop_forwards(self) -> None:
         """Break every forwarded port."""
-        for request in list(self._forwards):
-            if request.transport is not None:
-                request.transport.abort()
+        for transport in list(self._forwards):
+            transport.abort()
 
     def expire_watches(self) -> None:
         """Every watch says that it is too old (410), and ends."""
@@ -235,13 +234,16 @@ class Proxy:
             await there.close()
             return await self._fault(request, fault)
         await here.prepare(request)
-        self._forwards.add(request)
+        transport = request.transport
+        if transport is None:
+            return here
+        self._forwards.add(transport)
         try:
             async with there, asyncio.TaskGroup() as ways:
                 ways.create_task(self._way(here, there))
                 ways.create_task(self._way(there, here))
         finally:
-            self._forwards.discard(request)
+            self._forwards.discard(transport)
         return here
 
     async def _way(
