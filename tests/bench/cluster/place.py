@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from agent.executors.kubernetes.settings import Reach, Tools
 from muster.client import Muster
 from muster.local import LocalState, LocalSystem
 from muster.local.system import LocalAgent
-from tests.cluster.conftest import calls_to
+from tests.cluster.conftest import calls_to, made_namespace
 from workflow.views import NewRun, RunView
 
 STEP_IMAGE = "busybox:1.36"
@@ -74,18 +73,12 @@ class Fleet:
 @asynccontextmanager
 async def cluster() -> AsyncIterator[Cluster]:
     """A fresh namespace under Pod Security ``restricted``."""
-    calls, name = await calls_to(kubeconfig()), f"muster-bench-{secrets.token_hex(4)}"
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    try:
-        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
-        await calls.create("/api/v1/namespaces", body)
-        async with asyncio.timeout(30):
-            while await calls.get(f"/api/v1/namespaces/{name}/serviceaccounts/default") is None:
-                await asyncio.sleep(0.1)  # the cluster makes it a moment later
-        yield Cluster(calls, name)
-    finally:
-        await calls.delete(f"/api/v1/namespaces/{name}")
-        await calls.close()
+    async with made_namespace(kubeconfig()) as name:
+        calls = await calls_to(kubeconfig())
+        try:
+            yield Cluster(calls, name)
+        finally:
+            await calls.close()
 
 
 @asynccontextmanager
