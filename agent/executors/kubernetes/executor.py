@@ -289,7 +289,7 @@ class KubernetesExecutor:
                 for each in fresh:
                     told.add(each)
                     await conversation.say(ContainerGone(each.container, each.words, each.final))
-                if fresh or self._sight.ending(attempt):
+                if fresh or self._sight.troubled(attempt):
                     await self._notes.tell(attempt, again=not fresh)
             await self._sight.changed(attempt)
 

@@ -56,9 +56,9 @@ class Sight:
             return Coming()
         return Gone(symptoms.ending(last) if last else "the pod is gone: somebody deleted it")
 
-    def ending(self, attempt: Attempt) -> bool:
-        """Whether its pod was told to end."""
-        return bool((self.pods.now.get(attempt, {}).get("metadata") or {}).get("deletionTimestamp"))
+    def troubled(self, attempt: Attempt) -> bool:
+        """Whether the cluster may have something to say of its pod."""
+        return symptoms.troubled(self.pods.now.get(attempt, {}))
 
     async def judged(self, attempt: Attempt) -> symptoms.State:
         """The same, and sure: asked for where it was not seen, or where only our patience ended. ConnectionError."""

@@ -112,6 +112,13 @@ def casualties(pod: Pod, now: float, patience: Patience) -> Iterator[Casualty]:
             yield Casualty(name, _death(last), final=False)
 
 
+def troubled(pod: Pod) -> bool:
+    """Whether there may be something to say of it: it was told to end, or a container waits for more than its turn."""
+    containers = (pod.get("status") or {}).get("containerStatuses") or ()
+    reasons = {str(((each.get("state") or {}).get("waiting") or {}).get("reason") or "") for each in containers}
+    return bool((pod.get("metadata") or {}).get("deletionTimestamp")) or not reasons <= {*_UNDER_WAY, ""}
+
+
 def _never(reason: str, waited: float, container: Mapping[str, Any], patience: Patience) -> bool:
     """Whether a container that waits for this reason will not run."""
     if reason in _HOPELESS:

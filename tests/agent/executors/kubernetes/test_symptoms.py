@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agent.executors.kubernetes.settings import Patience
-from agent.executors.kubernetes.symptoms import Casualty, Coming, Gone, State, Up, casualties, state
+from agent.executors.kubernetes.symptoms import Casualty, Coming, Gone, State, Up, casualties, state, troubled
 
 CREATED = "2026-01-01T00:00:00Z"
 BORN = 1767225600.0
@@ -183,3 +183,10 @@ def test_where_a_pod_stands(shown: dict[str, Any], after: float, expected: State
 )
 def test_what_a_conductor_should_know(shown: dict[str, Any], after: float, expected: Casualty | None) -> None:
     assert list(casualties(pod("Running", shown), BORN + after, PATIENCE)) == ([expected] if expected else [])
+
+
+def test_of_which_pods_there_may_be_something_to_say() -> None:
+    beginning = container("step-1", kind="waiting", reason="ContainerCreating")
+    assert not troubled(pod("Running", container(), beginning)) and not troubled({})
+    assert troubled(pod("Running", container(), container("step-1", kind="waiting", **PULL)))
+    assert troubled(pod("Running", container(), metadata={"deletionTimestamp": CREATED}))
