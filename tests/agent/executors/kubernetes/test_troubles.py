@@ -214,3 +214,11 @@ async def test_a_name_that_is_somebody_elses_is_not_taken(cluster: FakeCluster) 
 
 def test_the_defaults_are_patient() -> None:
     assert Patience() == Patience(pull=120, pending=600, removal=40)
+
+
+async def test_an_agent_that_cannot_look_around_at_first_looks_again(cluster: FakeCluster) -> None:
+    of, bundle = work("sleep 1000")
+    await cluster.executor().launch(bundle)
+    for _ in range(3):
+        cluster.api.troubles.append(Refusal(403, "Forbidden", "no role yet"))
+    assert [found.attempt for found in await cluster.executor().held()] == [of]
