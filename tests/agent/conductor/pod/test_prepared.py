@@ -53,13 +53,13 @@ print(prepared.prepare(Path(sys.argv[1])))
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As the image has it."""
     path = tmp_path_factory.mktemp("prepared") / "below" / "methods.bin"
-    assert int(program(PREPARE, str(path))) > 300
+    assert int(program(PREPARE, str(path))) > 100  # one a class or one a method, as the Python has it
     return path
 
 
 def test_nothing_is_compiled_that_was_compiled_before(file: Path) -> None:
     known, compiled, shown = program(USED, str(file)).split(" ", 2)
-    assert int(known) > 300 and int(compiled) == 0
+    assert int(known) > 100 and int(compiled) == 0
     assert shown == "Attempt(execution='e', number=1)"
 
 
