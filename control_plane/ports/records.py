@@ -132,8 +132,9 @@ class ExecutionRow:
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """As much of an execution as a list of runs tells."""
+    """As much of an execution as a run alone tells."""
 
+    id: ExecutionId
     run: RunId
     host: Host
     agent: AgentName | None

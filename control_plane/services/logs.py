@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
@@ -171,8 +172,7 @@ class Logs:
         known: set[ExecutionId] = set()
         with self._signals.subscribe(f"run/{run}") as bell:
             while True:
-                over, rows = await self._store.read(lambda unit: _run_now(unit, run))
-                fresh = [row for row in rows if row.id not in known]
+                over, fresh = await self._store.read(lambda unit: _run_now(unit, run, known))
                 known.update(row.id for row in fresh)
                 yield fresh
                 if over:
@@ -238,10 +238,12 @@ class Logs:
         return await self._store.read(lambda unit: unit.executions.of_run(run))
 
 
-def _run_now(unit: Unit, run: RunId) -> tuple[bool, Sequence[ExecutionRow]]:
-    row, executions = unit.runs.get(run), unit.executions.of_run(run)
-    over = row is None or row.finished_at is not None
-    return over and all(execution.state.final for execution in executions), executions
+def _run_now(unit: Unit, run: RunId, known: AbstractSet[ExecutionId]) -> tuple[bool, Sequence[ExecutionRow]]:
+    """Whether nothing more can come, and the executions that are not ``known``."""
+    row, glances = unit.runs.get(run), unit.executions.glances([run])
+    over = (row is None or row.finished_at is not None) and all(glance.state.final for glance in glances)
+    found = (unit.executions.get(glance.id) for glance in glances if glance.id not in known)
+    return over, [execution for execution in found if execution is not None]
 
 
 def chunks_of(

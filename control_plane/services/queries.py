@@ -7,24 +7,21 @@ answer is made of one consistent look at the store. Knows nothing of HTTP.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
 from control_plane.ports.journals import Position
 from control_plane.ports.records import (
     AgentRow,
     AgentState,
-    ArtifactRow,
     DocumentKind,
-    DocumentRow,
     EntryRow,
     ExecutionRow,
     Glance,
-    Host,
-    RunRow,
 )
 from control_plane.ports.store import Store, Unit
 from control_plane.services.artifacts import shown
+from control_plane.services.shapes import Fleet, artifact_view, document_view, execution_view, run_view
 from control_plane.services.steps import Course, Skeleton, skeleton, viewed
 from workflow.entries import from_data
 from workflow.identifiers import AgentName, ExecutionId, RunId
@@ -36,20 +33,17 @@ from workflow.views import (
     ArtifactView,
     DocumentView,
     ExecutionView,
-    PlaceView,
     RunView,
-    StepView,
-    milliseconds,
     moment,
 )
 
-ENVIRONMENT: Final = "environment"
-"""The label that names an agent's environment."""
 STEP_FINISHED: Final = "step_finished"
 """The kind of the entries that end a step (workflow.entries)."""
 MAX_PLANS: Final = 1000
 """Plans that are kept decoded."""
 
+FEW: Final = 100
+"""Agents up to which they are asked for one by one."""
 MAX_OPEN: Final = 100_000
 """Open executions that are counted."""
 
@@ -75,22 +69,28 @@ class Queries:
 
     async def run(self, run: str) -> RunView | None:
         """A run by id or name, with its executions and their steps."""
-        return await self._store.read(lambda unit: self._run(unit, run, steps=True))
+        return await self._store.read(lambda unit: self._run(unit, run))
 
     async def run_alone(self, run: str) -> RunView | None:
         """The same, without its executions."""
-        view = await self._store.read(lambda unit: self._run(unit, run, steps=False))
-        return view and view.model_copy(update={"executions": ()})
+
+        def look(unit: Unit) -> RunView | None:
+            row = unit.runs.find(run)
+            glances = unit.executions.glances([row.id]) if row else ()
+            return run_view(row, glances, _fleet(unit, glances)) if row else None
+
+        return await self._store.read(look)
 
     async def runs(self, limit: int = 50, workflow: str | None = None) -> tuple[RunView, ...]:
         """The newest runs first, without their executions."""
 
         def look(unit: Unit) -> tuple[RunView, ...]:
-            fleet = _fleet(unit)
             rows = unit.runs.latest(limit, workflow=workflow)
             glances: dict[RunId, list[Glance]] = {row.id: [] for row in rows}
-            for glance in unit.executions.glances(glances):
+            everything = unit.executions.glances(glances)
+            for glance in everything:
                 glances[glance.run].append(glance)
+            fleet = _fleet(unit, everything)
             return tuple(run_view(row, glances[row.id], fleet) for row in rows)
 
         return await self._store.read(look)
@@ -100,18 +100,18 @@ class Queries:
 
         def look(unit: Unit) -> ExecutionView | None:
             row = unit.executions.find(execution)
-            return self._execution(unit, row, _host_of(unit, row)) if row else None
+            return self._execution(unit, row, _fleet(unit, [row])) if row else None
 
         return await self._store.read(look)
 
     async def as_of(self, row: ExecutionRow, place: Position | None = None) -> ExecutionView:
         """An execution as ``row`` has it, with its steps as they were at ``place`` of its journal (None: as they
         are)."""
-        return await self._store.read(lambda unit: self._execution(unit, row, _host_of(unit, row), place))
+        return await self._store.read(lambda unit: self._execution(unit, row, _fleet(unit, [row]), place))
 
     async def bare(self, row: ExecutionRow) -> ExecutionView:
         """An execution as ``row`` has it, without its steps."""
-        return await self._store.read(lambda unit: execution_view(row, _host_of(unit, row), ()))
+        return await self._store.read(lambda unit: execution_view(row, _fleet(unit, [row]), ()))
 
     async def course(self, row: ExecutionRow, place: Position) -> Course | None:
         """The steps of the row's attempt as they were at ``place`` of its journal; None where it has no plan."""
@@ -138,13 +138,13 @@ class Queries:
         """Of a run, or the open ones (or those in ``state``) of all runs; without steps."""
 
         def look(unit: Unit) -> tuple[ExecutionView, ...]:
-            fleet = _fleet(unit)
             if run is None:
                 rows = unit.executions.in_states([state] if state else _OPEN, limit=limit)
             else:
                 found = unit.runs.find(run)
                 rows = unit.executions.of_run(found.id) if found else ()
                 rows = [row for row in rows if state in (None, row.state)][:limit]
+            fleet = _fleet(unit, rows)
             return tuple(execution_view(row, fleet, ()) for row in rows)
 
         return await self._store.read(look)
@@ -156,10 +156,11 @@ class Queries:
             row = unit.runs.find(run)
             if row is None:
                 return None
-            fleet = _fleet(unit)
+            executions = unit.executions.of_run(row.id)
+            fleet = _fleet(unit, executions)
             return tuple(
                 artifact_view(artifact, execution, fleet)
-                for execution in unit.executions.of_run(row.id)
+                for execution in executions
                 for artifact in shown(unit, execution.id)
                 if artifact.attempt == execution.attempt
             )
@@ -215,15 +216,13 @@ class Queries:
             skew_ms=row.skew / 1000,
         )
 
-    def _run(self, unit: Unit, text: str, *, steps: bool) -> RunView | None:
+    def _run(self, unit: Unit, text: str) -> RunView | None:
         row = unit.runs.find(text)
         if row is None:
             return None
-        fleet = _fleet(unit)
         rows = unit.executions.of_run(row.id)
+        fleet = _fleet(unit, rows)
         view = run_view(row, rows, fleet)
-        if not steps:
-            return view
         return view.model_copy(update={"executions": tuple(self._execution(unit, one, fleet) for one in rows)})
 
     def _execution(self, unit: Unit, row: ExecutionRow, fleet: Fleet, place: Position | None = None) -> ExecutionView:
@@ -249,99 +248,13 @@ class Queries:
         return bones
 
 
-Fleet = dict[AgentName, AgentRow]
-
-
-def _fleet(unit: Unit) -> Fleet:
-    return {row.name: row for row in unit.fleet.list()}
-
-
-def _host_of(unit: Unit, row: ExecutionRow) -> Fleet:
-    """As much of the fleet as one execution's view needs."""
-    agent = unit.fleet.get(row.agent) if row.agent else None
-    return {agent.name: agent} if agent else {}
+def _fleet(unit: Unit, rows: Iterable[ExecutionRow | Glance]) -> Fleet:
+    """As much of the fleet as views of these executions need."""
+    names = {row.agent for row in rows if row.agent}
+    if len(names) > FEW:
+        return {agent.name: agent for agent in unit.fleet.list()}
+    return {agent.name: agent for name in names if (agent := unit.fleet.get(name)) is not None}
 
 
 def _position(entry: EntryRow) -> Position:
     return Position(entry.attempt.number, entry.seq)
-
-
-def run_view(row: RunRow, executions: Sequence[ExecutionRow | Glance], fleet: Fleet) -> RunView:
-    """A run without its executions."""
-    wheres = dict.fromkeys(where(one, fleet) for one in executions if one.host is Host.AGENT)
-    return RunView(
-        id=row.id,
-        name=row.name,
-        number=row.number,
-        workflow=row.workflow,
-        verdict=row.verdict,
-        actor=row.actor.name,
-        created_at=moment(row.created_at),
-        finished_at=moment(row.finished_at),
-        duration_ms=milliseconds(row.created_at, row.finished_at),
-        tags=dict(row.tags),
-        environments=tuple(one for one in wheres if one),
-        states=dict(Counter(one.state for one in executions)),
-    )
-
-
-def execution_view(row: ExecutionRow, fleet: Fleet, steps: tuple[StepView, ...]) -> ExecutionView:
-    """An execution with these steps."""
-    agent = fleet.get(row.agent) if row.agent else None
-    place = row.place
-    return ExecutionView(
-        id=row.id,
-        run=row.run,
-        name=row.name,
-        workflow=row.workflow,
-        state=row.state,
-        place=place and PlaceView(parent=place.parent, ref=place.ref, index=place.index, kind=place.kind),
-        orchestrated=row.host is Host.CONTROL_PLANE,
-        agent=row.agent,
-        environment=agent.labels.get(ENVIRONMENT) if agent else None,
-        labels=dict(agent.labels) if agent else {},
-        target=str(row.target) if row.target else "",
-        attempt=row.attempt,
-        reason=row.reason,
-        notes=row.notes,
-        description=row.description,
-        created_at=moment(row.created_at),
-        queued_at=moment(row.queued_at),
-        assigned_at=moment(row.assigned_at),
-        started_at=moment(row.started_at),
-        finished_at=moment(row.finished_at),
-        duration_ms=milliseconds(row.started_at, row.finished_at),
-        steps=steps,
-    )
-
-
-def artifact_view(artifact: ArtifactRow, execution: ExecutionRow, fleet: Fleet) -> ArtifactView:
-    """An artifact of an execution."""
-    return ArtifactView(
-        execution=artifact.execution,
-        where=where(execution, fleet),
-        ref=artifact.ref,
-        name=artifact.name,
-        size=artifact.size,
-        digest=artifact.digest,
-        stored_at=moment(artifact.stored_at),
-    )
-
-
-def document_view(row: DocumentRow) -> DocumentView:
-    """A document with its text."""
-    return DocumentView(
-        kind=row.kind.value,
-        name=row.name,
-        file=row.file,
-        labels=dict(row.labels),
-        digest=row.digest,
-        updated_at=moment(row.updated_at),
-        text=row.text,
-    )
-
-
-def where(row: ExecutionRow | Glance, fleet: Fleet) -> str:
-    """The environment in which an execution runs, else its agent, else nothing."""
-    agent = fleet.get(row.agent) if row.agent else None
-    return (agent.labels.get(ENVIRONMENT) if agent else None) or row.agent or ""

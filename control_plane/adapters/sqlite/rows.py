@@ -188,8 +188,10 @@ def execution(row: Row) -> ExecutionRow:
 
 
 def glance(row: Row) -> Glance:
-    run, host, agent, state = row
-    return Glance(RunId(_text(run)), Host(_text(host)), _maybe_agent(agent), ExecutionState(_text(state)))
+    own, run, host, agent, state = row
+    return Glance(
+        ExecutionId(_text(own)), RunId(_text(run)), Host(_text(host)), _maybe_agent(agent), ExecutionState(_text(state))
+    )
 
 
 def plan_params(row: PlanRow) -> Params:

@@ -167,7 +167,7 @@ LIMIT 1 OFFSET 0
 """
 
 EXECUTIONS_GLANCES: Final = """\
-SELECT executions.run, executions.host, executions.agent, executions.state
+SELECT executions.id, executions.run, executions.host, executions.agent, executions.state
 FROM executions
 WHERE executions.run IN (SELECT anon_1.value
 FROM json_each(:runs) AS anon_1) ORDER BY executions.rowid

@@ -300,7 +300,7 @@ async def test_glances_are_of_the_runs_that_are_asked_for(store: Store) -> None:
     assert row is not None
     glances = await store.read(lambda u: u.executions.glances([RunId("r1"), RunId("r2")]))
     assert [glance.run for glance in glances] == ["r1", "r2"]
-    assert glances[1] == Glance(row.run, row.host, row.agent, row.state)
+    assert glances[1] == Glance(row.id, row.run, row.host, row.agent, row.state)
     assert await store.read(lambda u: u.executions.glances([])) == []
 
 
