@@ -25,7 +25,7 @@ from muster.install.guard import STRICT, checked, checked_settings
 from muster.install.invitation import led
 from muster.install.manifests import Install, agent_manifests, mark
 from muster.install.printing import as_json, as_yaml, redacted
-from muster.install.problems import InstallProblem
+from muster.install.problems import INVALID, InstallProblem
 from workflow.identifiers import agent_name
 from workflow.terminal import one_line
 from workflow.views import AgentView, NewAgent
@@ -146,13 +146,17 @@ def uninstall(
         bool, typer.Option("--keep", help="Do not revoke it: installed again it is the same agent.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Though executions run there.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask no control plane: it is not revoked, and may run executions.")
+    ] = False,
     timeout: Seconds = 120,
     url: Url = None,
     state: State = None,
 ) -> None:
     """Take an agent out of a cluster, with all that it made there, and revoke it."""
     gone = Install(_valid(name), _namespace(namespace), "")
-    runs(_uninstall(gone, keep, force, timeout, context, kubeconfig, muster(url, state)))
+    client = None if offline else muster(url, state)
+    runs(_uninstall(gone, keep, force, timeout, context, kubeconfig, client))
 
 
 async def _uninstall(
@@ -162,27 +166,36 @@ async def _uninstall(
     seconds: float,
     context: str | None,
     kubeconfig: Path | None,
-    client: Muster,
+    client: Muster | None,
 ) -> int:
     from muster.install.uninstalling import uninstall as take
 
     async def work(cluster: Cluster) -> None:
-        async with client:
-            view = await _Fleet(client).agent(gone.name)
-            if view is not None and view.load and not force:
-                raise InstallProblem(
-                    f"{view.load} executions run on {view.name}",
-                    f"muster agents drain {view.name}, and wait; or --force, and they are aborted",
-                    2,
-                )
-            if view is None:
-                _say(f"the control plane knows no agent {gone.name}")
-            elif not keep and view.state != "revoked":
-                await client.revoke(view.name)
-                _say(f"{view.name} is revoked")
-            await take(cluster, gone, keep, seconds, _say)
+        if client is None:
+            _say(f"no control plane is asked: {gone.name} is not revoked")
+        else:
+            async with client:
+                await _dismissed(client, gone.name, keep, force)
+        await take(cluster, gone, keep, seconds, _say)
 
     return await _in_cluster(work, context, kubeconfig)
+
+
+async def _dismissed(client: Muster, name: str, keep: bool, force: bool) -> None:
+    """Revoked, unless it is kept. InstallProblem where it works."""
+    view = await _Fleet(client).agent(name)
+    if view is None:
+        _say(f"the control plane knows no agent {name}")
+        return
+    if view.load and not force:
+        raise InstallProblem(
+            f"{view.load} executions run on {name}",
+            f"muster agents drain {name}, and wait; or --force, and they are aborted",
+            INVALID,
+        )
+    if not keep and view.state != "revoked":
+        await client.revoke(name)
+        _say(f"{name} is revoked")
 
 
 async def _in_cluster(work: Callable[[Cluster], Awaitable[None]], context: str | None, kubeconfig: Path | None) -> int:

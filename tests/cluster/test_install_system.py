@@ -238,12 +238,19 @@ async def test_drained_revoked_and_taken_away(installed: Installed, tmp_path: Pa
     assert (await plane.muster("agents", "revoke", agent)).code == 0
     await plane.until(agent, lambda view: not view.connected)
     calls = await calls_to(PATHS[cluster])
-    pods = f"/api/v1/namespaces/{namespace}/pods"
+    pods, secret = (f"/api/v1/namespaces/{namespace}/{each}" for each in ("pods", f"secrets/muster-agent-{agent}"))
     async with asyncio.timeout(STARTED):
         while "was revoked" not in str(await calls.get(pods)):  # its own last words, in what the cluster shows
             await asyncio.sleep(0.3)
     refused = await plane.install(agent, cluster, namespace)
     assert (refused.code, "agent spare-runner was revoked" in refused.err) == (2, True), refused.err
+
+    before = base64.b64decode((await calls.get(secret) or {})["data"]["identity.json"])
+    assert (await plane.muster("agents", "create", agent, "--label", "environment=spare")).code == 0
+    again = await plane.install(agent, cluster, namespace)
+    assert (again.code, "spare-runner is connected" in again.err) == (0, True), again.err
+    assert await identity(calls, namespace, agent) != json.loads(before)
+    await plane.until(agent, lambda view: view.load == 1)  # what ran there was found again
 
     done = await plane.uninstall(agent, cluster, namespace, "--force")
     assert done.code == 0, done.err

@@ -200,3 +200,16 @@ async def test_what_is_not_ours_stays(
     assert played.heard == []
     done = await muster("agents", "uninstall", AGENT, *where)
     assert "left: namespace muster, which holds Secret theirs" in done.stderr
+
+
+async def test_taken_away_though_no_control_plane_is_there(
+    muster: Prompt, played: Prepared, api: PeoplesApi, where: tuple[str, ...]
+) -> None:
+    assert (await muster("agents", "install", "--join", AGENT, *where, given=JOIN)).exit_code == 0
+    nobody = {"MUSTER_URL": "http://127.0.0.1:9"}
+    assert (await muster("agents", "uninstall", AGENT, *where, **nobody)).exit_code == 3
+    done = await muster("agents", "uninstall", AGENT, *where, "--offline", **nobody)
+    assert (done.exit_code, "dev-runner is not revoked" in done.stderr) == (0, True), done.stderr
+    with pytest.raises(Refusal):
+        api.objects.get(DEPLOYMENT)
+    assert played.heard == []
