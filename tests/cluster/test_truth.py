@@ -9,6 +9,7 @@ from agent.executors.kubernetes.settings import Patience
 from tests.agent.plans import plan, step
 from tests.cluster.conftest import PYTHON, STARTED, ClusterBench, bench_on
 from tests.cluster.test_steps import ends, shell
+from tests.contracts.cutting.bench import ours
 from workflow.identifiers import Attempt, StepRef
 from workflow.plan.nodes import Container, Plan, Run, Step
 from workflow.session import AttemptLost, Decline
@@ -89,11 +90,7 @@ async def declining(bench: ClusterBench, attempt: Attempt) -> Decline:
 
 async def leftover(bench: ClusterBench) -> list[str]:
     """Every object of ours in the namespace."""
-    names = []
-    for kind in ("pods", "secrets", "persistentvolumeclaims", "configmaps", "services"):
-        listed = await bench.calls.get(f"{bench.base}/{kind}", {"labelSelector": "muster.dev/agent"}) or {}
-        names += [f"{kind}/{item['metadata']['name']}" for item in listed["items"]]
-    return names
+    return await ours(bench.calls, bench.base)
 
 
 async def test_a_deleted_pod_is_never_a_success(bench: ClusterBench) -> None:

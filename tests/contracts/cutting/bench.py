@@ -99,11 +99,7 @@ class Cut:
 
     async def left(self) -> list[str]:
         """Every object of this agent's."""
-        names = []
-        for kind in KINDS:
-            found = await self.past.get(f"{self.base}/{kind}", {"labelSelector": "muster.dev/agent"}) or {}
-            names += [f"{kind}/{item['metadata']['name']}" for item in found.get("items") or ()]
-        return names
+        return await ours(self.past, self.base)
 
     async def pod(self, of: Attempt) -> Object | None:
         """As the API server shows it."""
@@ -112,6 +108,15 @@ class Cut:
     async def delete(self, of: Attempt) -> None:
         """Somebody else deletes its pod."""
         await self.past.delete(f"{self.base}/pods/{pod_name(of)}", grace=0)
+
+
+async def ours(calls: Calls, base: str) -> list[str]:
+    """Every object of an agent in the namespace at ``base``."""
+    names = []
+    for kind in KINDS:
+        found = await calls.get(f"{base}/{kind}", {"labelSelector": "muster.dev/agent"}) or {}
+        names += [f"{kind}/{item['metadata']['name']}" for item in found.get("items") or ()]
+    return names
 
 
 @asynccontextmanager

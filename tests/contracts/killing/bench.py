@@ -21,7 +21,7 @@ from muster.client import Muster
 from muster.local import LocalState, LocalSystem
 from muster.local.program import ProgramFailed
 from muster.local.system import LocalAgent
-from tests.contracts.cutting.bench import KINDS, WAIT
+from tests.contracts.cutting.bench import WAIT, ours
 from tests.fakes.kubernetes.proxy import Asked, Dropped, Fault, Proxy
 from tests.faults.conftest import Watched
 from workflow.states import Verdict
@@ -136,12 +136,7 @@ class Ground:
 
     async def left(self) -> list[str]:
         """Every object of this agent's."""
-        names = []
-        for kind in KINDS:
-            path = f"/api/v1/namespaces/{self.namespace}/{kind}"
-            found = await self.past.get(path, {"labelSelector": "muster.dev/agent"}) or {}
-            names += [f"{kind}/{item['metadata']['name']}" for item in found.get("items") or ()]
-        return names
+        return await ours(self.past, f"/api/v1/namespaces/{self.namespace}")
 
 
 @asynccontextmanager

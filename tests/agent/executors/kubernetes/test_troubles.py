@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from agent.executors.kubernetes.executor import KubernetesExecutor
 from agent.executors.kubernetes.naming import pod_name
 from agent.executors.kubernetes.settings import Patience
 from agent.ports.executor import CannotLaunch, ConductorGone
@@ -87,11 +88,8 @@ async def test_a_pod_that_somebody_deletes_is_lost(cluster: FakeCluster) -> None
     assert "gone" in await gone(executor, of)
 
 
-async def test_a_pod_that_no_node_takes_is_given_up_with_the_reason(cluster: FakeCluster) -> None:
-    executor = cluster.executor(HASTY)
-    cluster.kubelet.idle = True
-    of, bundle = work()
-    await executor.launch(bundle)
+async def refused_by_every_node(cluster: FakeCluster, executor: KubernetesExecutor, of: Attempt) -> None:
+    """Its scheduler says why no node takes it, and so does the executor when it gives up."""
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
     cluster.objects.update(
         PODS, pod_name(of), lambda pod: pod.update(status={"phase": "Pending", "conditions": [condition]})
@@ -99,6 +97,14 @@ async def test_a_pod_that_no_node_takes_is_given_up_with_the_reason(cluster: Fak
     with pytest.raises(ConductorGone, match="Unschedulable: 0/1 nodes"):
         async with asyncio.timeout(60), executor.connect(of, 0):
             pass
+
+
+async def test_a_pod_that_no_node_takes_is_given_up_with_the_reason(cluster: FakeCluster) -> None:
+    executor = cluster.executor(HASTY)
+    cluster.kubelet.idle = True
+    of, bundle = work()
+    await executor.launch(bundle)
+    await refused_by_every_node(cluster, executor, of)
     cluster.kubelet.idle = False
 
 
@@ -108,13 +114,7 @@ async def test_a_reason_that_the_watch_did_not_tell_is_asked_for_before_a_pod_is
     cluster.kubelet.idle = cluster.objects.mute = True
     of, bundle = work()
     await executor.launch(bundle)
-    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
-    cluster.objects.update(
-        PODS, pod_name(of), lambda pod: pod.update(status={"phase": "Pending", "conditions": [condition]})
-    )
-    with pytest.raises(ConductorGone, match="Unschedulable: 0/1 nodes"):
-        async with asyncio.timeout(60), executor.connect(of, 0):
-            pass
+    await refused_by_every_node(cluster, executor, of)
     cluster.kubelet.idle = cluster.objects.mute = False
 
 
