@@ -21,6 +21,8 @@ PRIVATE = ("data", "testkube", "tmp", ".tktw")
 """Top-level directories that every execution has for itself."""
 OUTPUTS = "/testkube/outputs"
 """Where a step leaves its outputs, a file each."""
+READY = "ready"
+"""In a place's private folder: the mark of a service whose ``exec`` probe holds."""
 SPOOL = "/.tktw/spool"
 """Where the conductor keeps archives under way."""
 SCRIPTS = "/.tktw/scripts"

@@ -15,8 +15,6 @@ SOCKET = "socket"
 LOCK = TERMS
 WORKSPACE = "workspace"
 """Names inside an attempt's folder."""
-READY = "ready"
-"""In the workspace: the mark of a service whose ``exec`` probe holds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from signal import SIGKILL
 from typing import Any, Final
 
+from agent.conductor.place import READY
 from agent.conductor.processes import Command
 from agent.conductor.stage import Stage
-from agent.conductor.terms import READY
 
 _FIRST: Final = 0.05  # seconds; tries begin quickly and slow down to the probe's own period
 _LONGEST: Final = 3600.0

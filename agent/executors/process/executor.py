@@ -17,7 +17,8 @@ from pathlib import Path
 from agent.conductor.entrusted import ENTRUSTED, entrusted, packed
 from agent.conductor.frames import decode_to, encode_to
 from agent.conductor.journal import left
-from agent.conductor.terms import BUNDLE, JOURNAL, READY, TERMS, WORKSPACE, Terms
+from agent.conductor.place import READY
+from agent.conductor.terms import BUNDLE, JOURNAL, TERMS, WORKSPACE, Terms
 from agent.conductor.wanted import wanted
 from agent.conductor.workspace import Isolation
 from agent.executors.process.conversation import SocketConversation, dial
