@@ -2,8 +2,8 @@
 
 Called by agent.assembly. The file lies beside the agent, where no control plane reaches: keys are the fields of
 ``Settings``, tables ``[patience]``, ``[pod]``, ``[commands]``, ``[env]``, ``[policy]``; ``kubeconfig`` and ``context``
-for an agent outside of the cluster; ``identity``, the Secret that keeps who the agent is, for one inside. The policy may
-stand in a file of its own, ``policy.toml``, so that who writes the one need not be let to write the other.
+for an agent outside of the cluster; ``identity``, the Secret that keeps who the agent is, for one inside. The policy
+may stand in a file of its own, ``policy.toml``, so that who writes the one need not be let to write the other.
 """
 
 from __future__ import annotations
