@@ -84,6 +84,7 @@ class MemoryControl:
         self._heartbeat = heartbeat_ms
         self._ledger = ledger
         self._partial: dict[tuple[Attempt, str, str], bytearray] = {}
+        self._complete: set[tuple[Attempt, str, str]] = set()
         self._sessions: list[MemorySession] = []
         self._changed = asyncio.Event()
         if ledger is not None and ledger.exists():
@@ -162,7 +163,7 @@ class MemoryControl:
     async def begin_upload(self, offer: FileOffer) -> FilePosition:
         self._check()
         key = (offer.attempt, offer.name, offer.digest)
-        if any((done.attempt, done.name, done.digest) == key for done, _ in self.stored):
+        if key in self._complete:
             return FilePosition("", offer.size, complete=True)
         partial = self._partial.setdefault(key, bytearray())
         upload = f"{offer.attempt}|{offer.name}|{offer.digest}|{offer.size}|{offer.kind}|{offer.ref}"
@@ -214,6 +215,7 @@ class MemoryControl:
             partial.clear()
             raise LinkDown("the digest differs")
         self.stored.append((offer, data))
+        self._complete.add((offer.attempt, offer.name, offer.digest))
         self.files[offer.digest] = data
         self.changed()
         return FilePosition(upload, len(data), complete=True)
