@@ -51,7 +51,7 @@ class Gate:
         self._trust = trust
         self._signals = signals
         self._clock = clock
-        self._streams: dict[str, set[Admitted]] = {}  # by the agent's name
+        self._streams: dict[str, tuple[Admitted, ...]] = {}  # by the agent's name
         self._named: set[str] = set()  # agents of which a certificate may no longer be in force
         self._bell = asyncio.Event()
 
@@ -77,7 +77,7 @@ class Gate:
 
     async def _look(self) -> None:
         while self._named:
-            for stream in tuple(self._streams.get(self._named.pop(), ())):
+            for stream in self._streams.get(self._named.pop(), ()):
                 try:
                     await self._check(stream.peer)
                 except Stranger as stranger:
@@ -104,8 +104,8 @@ class Gate:
         stream = Admitted(self._peer(context), task)
         if not self._streams:
             self._bell.set()  # from now on there is something to look at
-        streams = self._streams.setdefault(stream.peer.name, set())
-        streams.add(stream)
+        name = stream.peer.name
+        self._streams[name] = (*self._streams.get(name, ()), stream)
         try:
             await self._check(stream.peer)
             yield stream.peer
@@ -114,9 +114,11 @@ class Gate:
                 raise
             raise stream.error from None
         finally:
-            streams.discard(stream)
-            if not streams and self._streams.get(stream.peer.name) is streams:
-                del self._streams[stream.peer.name]
+            rest = tuple(other for other in self._streams[name] if other is not stream)
+            if rest:
+                self._streams[name] = rest
+            else:
+                del self._streams[name]
 
     def _peer(self, context: Context) -> Peer:
         certificates = list(context.auth_context().get("x509_pem_cert", ()))

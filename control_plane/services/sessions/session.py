@@ -47,7 +47,7 @@ class OpenSession:
         self.hello = hello
         self.draining = False
         """The agent said that it takes nothing new."""
-        self.withdrawn: set[Attempt] = set()
+        self.withdrawn: frozenset[Attempt] = frozenset()
         """What it listed and does not hold, and was told so."""
         self._hear = hear
         self._leave = leave

@@ -246,7 +246,7 @@ class Sessions:
         session.say(LeaseRenewed(self._clock.now()))
         for attempt in held[:MOST_HELD]:
             if self._leases.holder(attempt) != session.agent and attempt not in session.withdrawn:
-                session.withdrawn.add(attempt)
+                session.withdrawn |= {attempt}
                 session.say(Withdraw(attempt, "it is over, or was taken back"))
         if lapses:
             self._supervisor.lapsed(lapses)
