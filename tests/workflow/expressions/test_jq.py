@@ -9,6 +9,9 @@ from workflow.expressions import ExpressionError, Value, evaluate, scope
 from workflow.expressions.jq import Unsupported, run
 from workflow.expressions.limits import Budget
 
+CHARACTERS = frozenset({".[0]", ".[-1]", "first", "last"})
+"""Of a text these give a character, as in the reference; libjq refuses."""
+
 INPUTS: list[Value] = [
     None,
     5,
@@ -135,6 +138,42 @@ bad(
 "x
 'x'
 nosuch
+[.[]?|numbers|until(.>9;.+3)]
+[1|while(.<50;.*2)]
+[range(0;10;3),range(5;0;-2)]
+[nth(2;range(9)),first(skip(1;range(3)))]
+walk(if type=="number" then .+1 else . end)
+[paths]
+[paths(type=="number")]
+getpath(["a",0])?
+isempty(.[]?)
+add(.[]?|numbers)
+[[1,2],[3]]|transpose
+[[1,2],[3,4]]|[combinations]
+[0,1]|[combinations(2)]
+2|IN(1,2)
+"a,b, c"|indices(",")
+[1,2,1]|indices(1)
+"a"|in({"a":1})
+[pow(2;3),pow(2;0.5)]
+8|log2,cbrt
+[1,"a\\"b",null,true]|@csv
+[1,"a\\tb",null,true]|@tsv
+@sh "echo \\("it's")"
+@html "x\\("<&>")"
+@uri "x=\\("a b/é")"
+[97,98]|implode
+"ab"|explode
+"test"|test("T";"i")
+"test"|[match("t";"g").offset]
+"a1b2"|[scan("[a-z]([0-9])")]
+"a1b2"|[scan("[0-9]")]
+"x=1"|capture("(?<k>[a-z])=(?<v>[0-9])")
+"aXbX"|sub("X";"-"),gsub("X";"-")
+"a1"|gsub("(?<l>[a-z])";"\\(.l)\\(.l)")
+"a1b2c"|split("[0-9]";null)
+"a, b"|[splits(", *")]
+test("a")?
 1 | def
 $undefined
 """.strip().splitlines()
@@ -143,6 +182,8 @@ $undefined
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_it_agrees_with_libjq(program: str) -> None:
     for value in INPUTS:
+        if isinstance(value, str) and program in CHARACTERS:
+            continue
         theirs: object
         try:
             theirs = libjq.compile(program).input_value(value).all()
@@ -159,7 +200,9 @@ def test_it_agrees_with_libjq(program: str) -> None:
         assert ours == theirs, value
 
 
-@pytest.mark.parametrize("program", ["def f: 1; f", ".a = 1", "env", "$ENV", "input", 'test("a")', "now", "@csv"])
+@pytest.mark.parametrize(
+    "program", ["def f: 1; f", ".a = 1", "env", "$ENV", "input", "now", "foreach .[] as $x (0; 1)"]
+)
 def test_what_it_lacks_is_left_to_a_function_of_the_scope(program: str) -> None:
     source = "jq(v, p)"
     known = {"v": {"a": 2}, "p": program}

@@ -151,13 +151,10 @@ def alternative(first: Filter, second: Filter) -> Filter:
 
     def filtered(value: Datum, frame: Frame) -> Iterator[Datum]:
         found = False
-        try:
-            for known in first(value, frame):
-                if true(known):
-                    found = True
-                    yield known
-        except JqError:
-            pass
+        for known in first(value, frame):
+            if true(known):
+                found = True
+                yield known
         if not found:
             yield from second(value, frame)
 
@@ -235,6 +232,16 @@ def negated(operand: Filter) -> Filter:
     def filtered(value: Datum, frame: Frame) -> Iterator[Datum]:
         for known in operand(value, frame):
             yield fitted(-number(known, "be negated"))
+
+    return filtered
+
+
+def affirmed(operand: Filter) -> Filter:
+    """``+operand``"""
+
+    def filtered(value: Datum, frame: Frame) -> Iterator[Datum]:
+        for known in operand(value, frame):
+            yield number(known, "have a sign")
 
     return filtered
 

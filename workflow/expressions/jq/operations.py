@@ -31,7 +31,7 @@ def indexed(container: Datum, key: Datum, budget: Budget) -> Datum:
         return None
     if isinstance(container, dict) and isinstance(key, str):
         return container.get(key)
-    if isinstance(container, list) and is_number(key):
+    if isinstance(container, (list, str)) and is_number(key):
         if math.isnan(number(key, "")):
             return None
         index = position(key, len(container))
@@ -74,7 +74,7 @@ def _multiplied(one: Datum, other: Datum, budget: Budget) -> Datum:
     if isinstance(one, str) and is_number(other):
         times = number(other, "")
         if not times > 0:
-            return None
+            return "" if times == 0 else None
         budget.text(len(one) * math.ceil(times) if times < MAX_TEXT else MAX_TEXT + 1)
         return one * max(1, math.floor(times))
     if isinstance(one, dict) and isinstance(other, dict):

@@ -12,10 +12,12 @@ from typing import Final, TypeAlias
 from workflow.expressions.errors import ExpressionError
 from workflow.expressions.jq import filters
 from workflow.expressions.jq.filters import Filter, of_value
+from workflow.expressions.jq.forms import ALL_FORMATS, ALL_VALUES
+from workflow.expressions.jq.further import FILTERS_FURTHER, STREAMS_FURTHER
+from workflow.expressions.jq.matching import PATTERNS
 from workflow.expressions.jq.operations import OPERATIONS
 from workflow.expressions.jq.scanner import Scanner
 from workflow.expressions.jq.streams import ELSEWHERE, FILTERS, STREAMS
-from workflow.expressions.jq.transforms import FORMATS, VALUES
 from workflow.expressions.numbers import parsed_float
 
 _MAX_PARTS: Final = 150
@@ -45,6 +47,10 @@ _COMPARISON: Final = 3
 _COMPARISONS: Final = ("==", "!=", "<", "<=", ">", ">=")
 _ASSIGNMENTS: Final = ("=", "|=", "+=", "-=", "*=", "/=", "%=", "//=")
 _CONSTANTS: Final[dict[str, bool | None]] = {"null": None, "true": True, "false": False}
+
+
+_WITHOUT: Final = {**STREAMS, **STREAMS_FURTHER}
+_WITH_ARGUMENTS: Final = {**FILTERS, **FILTERS_FURTHER, **PATTERNS}
 
 
 class Unsupported(Exception):
@@ -129,7 +135,10 @@ class Reading:
 
     def _signed(self) -> Filter:
         negative = self._scan.take("-")
+        positive = not negative and self._scan.take("+")
         made = self._postfix(self._term())
+        if positive:
+            return self._made(filters.affirmed(made))
         return self._made(filters.negated(made)) if negative else made
 
     def _postfix(self, made: Filter) -> Filter:
@@ -257,11 +266,11 @@ class Reading:
             while self._scan.take(";"):
                 arguments.append(self._pipe())
             self._scan.expect(")")
-        if not arguments and name in VALUES:
-            return self._made(of_value(VALUES[name]))
-        if not arguments and name in STREAMS:
-            return self._made(STREAMS[name])
-        made = FILTERS.get((name, len(arguments)))
+        if not arguments and name in ALL_VALUES:
+            return self._made(of_value(ALL_VALUES[name]))
+        if not arguments and name in _WITHOUT:
+            return self._made(_WITHOUT[name])
+        made = _WITH_ARGUMENTS.get((name, len(arguments)))
         if made is not None:
             return self._made(made(*arguments))
         if name in ELSEWHERE:
@@ -269,9 +278,11 @@ class Reading:
         raise ExpressionError(f"jq(): there is no function {name}/{len(arguments)}")
 
     def _format(self, name: str) -> Filter:
-        if name not in FORMATS:
+        if name not in ALL_FORMATS:
             raise Unsupported(name)
-        return self._string(of_value(FORMATS[name])) if self._scan.at('"') else self._made(of_value(FORMATS[name]))
+        return (
+            self._string(of_value(ALL_FORMATS[name])) if self._scan.at('"') else self._made(of_value(ALL_FORMATS[name]))
+        )
 
     def _string(self, form: Filter | None) -> Filter:
         """A string that begins here; ``form`` is applied to what stands in ``\\( )``."""

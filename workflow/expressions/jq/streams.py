@@ -23,13 +23,24 @@ from workflow.expressions.jq.filters import (
 )
 from workflow.expressions.jq.operations import split_text
 from workflow.expressions.jq.transforms import distinct, failed, flattened, from_entries, to_entries
-from workflow.expressions.jq.values import JqError, array, as_string, compared, kind, number, ordered, text, true
+from workflow.expressions.jq.values import (
+    JqError,
+    array,
+    as_string,
+    compared,
+    items_of,
+    kind,
+    number,
+    ordered,
+    text,
+    true,
+)
 from workflow.expressions.limits import Budget
 
 OfFilters: TypeAlias = Callable[..., Filter]
 
 
-def _with(argument: Filter, function: Callable[[Datum, Datum, Budget], Datum]) -> Filter:
+def with_argument(argument: Filter, function: Callable[[Datum, Datum, Budget], Datum]) -> Filter:
     """A function of the input and of each value of an argument."""
 
     def filtered(value: Datum, frame: Frame) -> Iterator[Datum]:
@@ -79,6 +90,8 @@ def _at_most(stream: Iterator[Datum], count: int) -> Iterator[Datum]:
 def _limited(count: Filter, source: Filter) -> Filter:
     def filtered(value: Datum, frame: Frame) -> Iterator[Datum]:
         for most in count(value, frame):
+            if number(most, "be a limit") < 0:
+                raise JqError("limit takes no count below 0")
             yield from _at_most(source(value, frame), math.ceil(min(number(most, "be a limit"), 1e9)))
 
     return filtered
@@ -146,7 +159,9 @@ def _contains(one: Datum, other: Datum, budget: Budget, depth: int = 0) -> bool:
     if isinstance(one, dict) and isinstance(other, dict):
         return all(key in one and _contains(one[key], item, budget, depth + 1) for key, item in other.items())
     if isinstance(one, list) and isinstance(other, list):
-        return all(any(_contains(mine, item, budget, depth + 1) for mine in one) for item in other)
+        return all(
+            any(kind(mine) == kind(item) and _contains(mine, item, budget, depth + 1) for mine in one) for item in other
+        )
     if isinstance(one, str) and isinstance(other, str):
         budget.text(len(one))
         return other in one
@@ -157,7 +172,7 @@ def _contains(one: Datum, other: Datum, budget: Budget, depth: int = 0) -> bool:
 
 def _joined(value: Datum, separator: Datum, budget: Budget) -> Datum:
     parts: list[str] = []
-    for item in array(value, "be joined"):
+    for item in items_of(value, "be joined"):
         if isinstance(item, (list, dict)):
             raise JqError(f"{kind(item)} cannot be joined")
         parts.append("" if item is None else as_string(item, budget))
@@ -178,10 +193,9 @@ def _affix(test: Callable[[str, str], bool]) -> Callable[[Datum, Datum, Budget],
 
 def _stripped(change: Callable[[str, str], str]) -> Callable[[Datum, Datum, Budget], Datum]:
     def function(value: Datum, part: Datum, budget: Budget) -> Datum:
-        if not isinstance(value, str) or not isinstance(part, str):
-            return value
-        budget.text(len(value))
-        return change(value, part)
+        source, affix = text(value, "be trimmed"), text(part, "be trimmed away")
+        budget.text(len(source))
+        return change(source, affix)
 
     return function
 
@@ -243,20 +257,22 @@ FILTERS: Final[dict[tuple[str, int], OfFilters]] = {
     ("with_entries", 1): lambda change: piped(
         piped(of_value(to_entries), collected(piped(every, change))), of_value(from_entries)
     ),
-    ("has", 1): lambda key: _with(key, _has),
-    ("contains", 1): lambda part: _with(part, _contains),
-    ("inside", 1): lambda container: _with(container, lambda value, known, budget: _contains(known, value, budget)),
-    ("join", 1): lambda separator: _with(separator, _joined),
-    ("split", 1): lambda separator: _with(
+    ("has", 1): lambda key: with_argument(key, _has),
+    ("contains", 1): lambda part: with_argument(part, _contains),
+    ("inside", 1): lambda container: with_argument(
+        container, lambda value, known, budget: _contains(known, value, budget)
+    ),
+    ("join", 1): lambda separator: with_argument(separator, _joined),
+    ("split", 1): lambda separator: with_argument(
         separator, lambda value, known, budget: split_text(text(value, "be split"), text(known, "split"), budget)
     ),
-    ("startswith", 1): lambda part: _with(part, _affix(str.startswith)),
-    ("endswith", 1): lambda part: _with(part, _affix(str.endswith)),
-    ("ltrimstr", 1): lambda part: _with(part, _stripped(str.removeprefix)),
-    ("rtrimstr", 1): lambda part: _with(part, _stripped(str.removesuffix)),
-    ("index", 1): lambda part: _with(part, _found(str.find, 0)),
-    ("rindex", 1): lambda part: _with(part, _found(str.rfind, -1)),
-    ("flatten", 1): lambda levels: _with(
+    ("startswith", 1): lambda part: with_argument(part, _affix(str.startswith)),
+    ("endswith", 1): lambda part: with_argument(part, _affix(str.endswith)),
+    ("ltrimstr", 1): lambda part: with_argument(part, _stripped(str.removeprefix)),
+    ("rtrimstr", 1): lambda part: with_argument(part, _stripped(str.removesuffix)),
+    ("index", 1): lambda part: with_argument(part, _found(str.find, 0)),
+    ("rindex", 1): lambda part: with_argument(part, _found(str.rfind, -1)),
+    ("flatten", 1): lambda levels: with_argument(
         levels, lambda value, known, budget: flattened(value, budget, number(known, "be a depth"))
     ),
     ("range", 1): _ranged,
@@ -269,7 +285,7 @@ FILTERS: Final[dict[tuple[str, int], OfFilters]] = {
     ("any", 2): lambda source, test: _quantified(piped(source, test), True),
     ("all", 2): lambda source, test: _quantified(piped(source, test), False),
     ("recurse", 1): _repeated,
-    ("error", 1): lambda message: _with(message, lambda value, known, budget: failed(known, budget)),
+    ("error", 1): lambda message: with_argument(message, lambda value, known, budget: failed(known, budget)),
 }
 """Functions with filters as arguments, by name and number of arguments."""
 

@@ -85,6 +85,9 @@ def flattened(value: Datum, budget: Budget, levels: float = math.inf) -> Datum:
 
 def to_entries(value: Datum, budget: Budget) -> Datum:
     """An object as a list of key and value."""
+    if isinstance(value, list):
+        budget.items(len(value))
+        return [{"key": place, "value": item} for place, item in enumerate(value)]
     if not isinstance(value, dict):
         raise JqError(f"{kind(value)} has no keys")
     budget.items(len(value))
@@ -94,7 +97,7 @@ def to_entries(value: Datum, budget: Budget) -> Datum:
 def from_entries(value: Datum, budget: Budget) -> Datum:
     """A list of keys and values as an object."""
     found: dict[str, Datum] = {}
-    for entry in array(value, "be entries"):
+    for entry in items_of(value, "be entries"):
         budget.spend(1)
         if not isinstance(entry, dict):
             raise JqError("an entry must be an object")
@@ -198,7 +201,7 @@ VALUES: Final[dict[str, OfValue]] = {
     ],
     "min": lambda value, budget: (_ordered_items(value, budget) or [None])[0],
     "max": lambda value, budget: (_ordered_items(value, budget) or [None])[-1],
-    "reverse": lambda value, _: value[::-1] if isinstance(value, str) else array(value or [], "be reversed")[::-1],
+    "reverse": lambda value, _: array(value or [], "be reversed")[::-1],
     "first": lambda value, budget: indexed(value, 0, budget),
     "last": lambda value, budget: indexed(value, -1, budget),
     "tostring": lambda value, budget: as_string(value, budget),
