@@ -17,7 +17,7 @@ from agent.executors.kubernetes.calls import Calls
 from agent.executors.kubernetes.executor import KubernetesExecutor
 from agent.executors.kubernetes.naming import pod_name
 from agent.executors.kubernetes.policy import Policy
-from agent.executors.kubernetes.settings import Patience, Reach, Settings
+from agent.executors.kubernetes.settings import Patience, Reach, Settings, Tools
 from agent.relay import Relay, RelayOptions
 from tests.agent.plans import assign
 from tests.fakes.control import Held, MemoryControl
@@ -106,11 +106,10 @@ async def calls_to(path: str) -> Calls:
 def settings_for(namespace: str) -> Settings:
     """What the tests' agents do."""
     reach = Reach(os.environ.get("MUSTER_TEST_REACH", Reach.ADDRESS))
+    tools = Tools(os.environ.get("MUSTER_TEST_TOOLS", Tools.HOOK))
     patience = Patience(pull=5, pending=STARTED)
-    image = os.environ["MUSTER_TEST_IMAGE"]
-    return Settings(
-        f"test-{namespace}", namespace, image, pull_policy="IfNotPresent", reach=reach, patience=patience, grace=5
-    )
+    made = Settings(f"test-{namespace}", namespace, os.environ["MUSTER_TEST_IMAGE"], pull_policy="IfNotPresent")
+    return replace(made, reach=reach, tools=tools, patience=patience, grace=5)
 
 
 @asynccontextmanager
