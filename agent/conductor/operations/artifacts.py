@@ -20,6 +20,7 @@ from agent.conductor.place import SPOOL
 from agent.conductor.stage import Failure, Stage
 from agent.conductor.texts import Texts
 from workflow.journal import ArtifactStored
+from workflow.masking import Masker
 from workflow.plan.nodes import SaveArtifacts
 
 AT_ONCE = 8
@@ -68,10 +69,11 @@ def _chosen(stage: Stage, operation: SaveArtifacts) -> _Chosen:
     ]
     root = posixpath.commonpath([directory, *(_folder(stage, start) for start in ours.values())])
     names: list[str] = []
+    masker = Masker(stage.around.secrets)
     patterns = [p for p in operation.paths if p in ours or p.startswith("!")]
     for path in found(patterns, directory, stage.place.inside, stage.check):
         name = path[len(root) :].lstrip("/")
-        if reason := _unfit(stage, path, name):
+        if reason := _unfit(stage, path, name, masker):
             left_out.append(f"{name!r} is left out: {reason}")
         else:
             names.append(name)
@@ -86,12 +88,14 @@ def _folder(stage: Stage, start: str) -> str:
     return posixpath.dirname(start) if real.is_file() or real.is_symlink() else start
 
 
-def _unfit(stage: Stage, path: str, name: str) -> str:
+def _unfit(stage: Stage, path: str, name: str, masker: Masker) -> str:
     """Why a file cannot be an artifact; empty for one that can."""
     real = stage.place.inside(path)
     try:
         if len(name.encode()) > MAX_NAME or _CONTROL.search(name):
             return "its name is too long or holds control characters"
+        if masker.whole(name.encode()) != name.encode():
+            return "its name holds a secret"
     except UnicodeEncodeError:
         return "its name is no UTF-8"
     resolved = real.resolve()
@@ -101,16 +105,16 @@ def _unfit(stage: Stage, path: str, name: str) -> str:
 
 
 async def _store_each(stage: Stage, chosen: _Chosen) -> None:
-    turn = asyncio.Semaphore(AT_ONCE)
+    names = iter(chosen.names)
 
-    async def store(name: str) -> None:
-        async with turn:
+    async def store() -> None:
+        for name in names:  # whoever is free takes the next: a hundred thousand files are no hundred thousand tasks
             await _stored(stage, name, posixpath.join(chosen.root, name))
 
     try:
         async with asyncio.TaskGroup() as tasks:
-            for name in chosen.names:
-                tasks.create_task(store(name))
+            for _ in range(AT_ONCE):
+                tasks.create_task(store())
     except* Failure as failures:
         raise failures.exceptions[0] from None
 
