@@ -13,10 +13,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import obstore
-from obstore.exceptions import BaseError
-from obstore.store import LocalStore, ObjectStore, from_url
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
 
 _STREAMS = 2  # parts of a large object under way at once, 5 MiB each
 _STAGED = re.compile(r"#[0-9]+$")  # how obstore names a local file that is being written
@@ -29,11 +29,21 @@ class BucketUnavailable(Exception):
 
 
 class Bucket:
-    """An object store. ``root`` is the folder, where it is one."""
+    """An object store. ``root`` is the folder, where it is one: then obstore, which is 4 MB, is loaded when the first
+    object is touched."""
 
-    def __init__(self, store: ObjectStore, root: Path | None) -> None:
-        self._store = store
+    def __init__(self, store: ObjectStore | None, root: Path | None) -> None:
+        self._opened = store
         self._root = root
+
+    @property
+    def _store(self) -> ObjectStore:
+        if self._opened is None:
+            from obstore.store import LocalStore
+
+            assert self._root is not None
+            self._opened = LocalStore(prefix=self._root, mkdir=True, automatic_cleanup=True)
+        return self._opened
 
     @classmethod
     def open(cls, place: Path | str) -> Bucket:
@@ -41,14 +51,20 @@ class Bucket:
         ``memory:///``; credentials come from the environment, as obstore reads them. BucketUnavailable."""
         if isinstance(place, str) and place.startswith("file://"):
             place = Path(place.removeprefix("file://"))
+        if isinstance(place, Path):
+            with _translated(str(place)):
+                place.mkdir(parents=True, exist_ok=True)
+            return cls(None, place.absolute())
+        from obstore.store import from_url
+
         with _translated(str(place)):
-            if isinstance(place, Path):
-                return cls(LocalStore(prefix=place.absolute(), mkdir=True, automatic_cleanup=True), place.absolute())
             return cls(from_url(place), None)
 
     def put(self, key: str, data: bytes | Path | Iterator[bytes]) -> None:
         """Store an object, whole or not at all; durable only after ``make_durable``, where this is a folder.
         BucketUnavailable."""
+        import obstore
+
         with _translated(key):
             if isinstance(data, bytes):
                 obstore.put(self._store, key, data, use_multipart=False)
@@ -83,11 +99,15 @@ class Bucket:
         """A part of an object. KeyError, BucketUnavailable."""
         if length == 0:
             return b""
+        import obstore
+
         with _translated(key):
             return bytes(obstore.get_range(self._store, key, start=start, length=length))
 
     def size(self, key: str) -> int | None:
         """Its size; None where there is none. BucketUnavailable."""
+        import obstore
+
         try:
             with _translated(key):
                 return int(obstore.head(self._store, key)["size"])
@@ -96,12 +116,16 @@ class Bucket:
 
     def list(self, folder: str) -> list[tuple[str, int]]:
         """Key and size of all objects in a folder, sorted by key. BucketUnavailable."""
+        import obstore
+
         with _translated(folder):
             found = obstore.list(self._store, folder).collect()
             return sorted((str(entry["path"]), int(entry["size"])) for entry in found)
 
     def delete(self, key: str) -> None:
         """Remove an object; fine where it does not exist. BucketUnavailable."""
+        import obstore
+
         try:
             with _translated(key):
                 obstore.delete(self._store, key)
@@ -115,7 +139,9 @@ def _translated(what: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise KeyError(what) from None
-    except (BaseError, OSError) as error:
+    except Exception as error:
+        if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] != "obstore":
+            raise
         said = _FIRST_SENTENCE.match(str(error))
         raise BucketUnavailable(f"{what}: {said.group() if said else error}") from error
 
