@@ -6,11 +6,11 @@ Used by ``reading`` beside ``streams``. Every step is paid for, so that a loop w
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from workflow.expressions.data import Datum
-from workflow.expressions.jq.filters import Filter, Frame, collected, of_value, piped
+from workflow.expressions.jq.filters import Filter, Frame, collected, of_value, operator, piped
 from workflow.expressions.jq.forms import power
 from workflow.expressions.jq.operations import indexed
 from workflow.expressions.jq.streams import OfFilters, with_argument
@@ -78,31 +78,20 @@ def _nth(place: Filter) -> Filter:
     return filtered
 
 
-def _nth_of(place: Filter, source: Filter) -> Filter:
-    def filtered(value: Datum, frame: Frame) -> Iterator[Datum]:
-        for index in place(value, frame):
-            wanted = number(index, "be an index")
-            if wanted < 0:
-                raise JqError("nth takes no index below 0")
-            for at, one in enumerate(source(value, frame)):
-                frame.budget.spend(1)
-                if at >= wanted:
-                    yield one
-                    break
+def _skipped(count: Filter, source: Filter, *, only_one: bool = False) -> Filter:
+    """What ``source`` gives after so many values: all of it, or the first one."""
 
-    return filtered
-
-
-def _skipped(count: Filter, source: Filter) -> Filter:
     def filtered(value: Datum, frame: Frame) -> Iterator[Datum]:
         for most in count(value, frame):
             left = number(most, "be a count")
             if left < 0:
-                raise JqError("skip takes no count below 0")
+                raise JqError("there are no values before the first")
             for at, one in enumerate(source(value, frame)):
                 frame.budget.spend(1)
                 if at >= left:
                     yield one
+                    if only_one:
+                        break
 
     return filtered
 
@@ -239,21 +228,6 @@ def _in(value: Datum, container: Datum, budget: Budget) -> Datum:
     raise JqError(f"{kind(container)} has no key by {kind(value)}")
 
 
-def _pairs(function: Callable[[Datum, Datum, Budget], Datum]) -> OfFilters:
-    """A function of two arguments: every pair, the last one changing slower."""
-
-    def made(first: Filter, second: Filter) -> Filter:
-        def filtered(value: Datum, frame: Frame) -> Iterator[Datum]:
-            for right in second(value, frame):
-                for left in first(value, frame):
-                    frame.budget.spend(1)
-                    yield function(left, right, frame.budget)
-
-        return filtered
-
-    return made
-
-
 STREAMS_FURTHER: Final[dict[str, Filter]] = {
     "paths": _paths(None),
     "combinations": _combined,
@@ -267,7 +241,7 @@ FILTERS_FURTHER: Final[dict[tuple[str, int], OfFilters]] = {
     ("repeat", 1): lambda change: _while(of_value(lambda value, _: True), change),
     ("walk", 1): _walked,
     ("nth", 1): _nth,
-    ("nth", 2): _nth_of,
+    ("nth", 2): lambda place, source: _skipped(place, source, only_one=True),
     ("skip", 2): _skipped,
     ("range", 3): _stepped,
     ("IN", 1): lambda wanted: _among(of_value(lambda value, _: value), wanted),
@@ -278,7 +252,7 @@ FILTERS_FURTHER: Final[dict[tuple[str, int], OfFilters]] = {
     ("getpath", 1): lambda path: with_argument(path, _at_path),
     ("indices", 1): lambda part: with_argument(part, _indices),
     ("in", 1): lambda container: with_argument(container, _in),
-    ("pow", 2): _pairs(power),
+    ("pow", 2): operator(power),
     ("combinations", 1): lambda count: piped(collected(_times(count)), _combined),
 }
 """Functions with filters as arguments, by name and number of arguments."""
