@@ -76,7 +76,7 @@ apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 resources: [../base]
 images:
-  - { name: ghcr.io/muster/muster, newName: ${IMAGE%:*}, newTag: "${IMAGE##*:}" }
+  - { name: muster, newName: ${IMAGE%:*}, newTag: "${IMAGE##*:}" }
 patches:
   - patch: |
       apiVersion: v1

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from muster.install.cluster import Cluster
     from muster.install.installing import Wish
 
-IMAGE = f"ghcr.io/muster/muster:{__version__}"
+IMAGE = f"muster:{__version__}"
+"""As deploy/image/Dockerfile is built; clusters pull it from where somebody pushed it: ``--image``."""
 _WORDS = 1000
 _ASK = 0.5
 _LONGEST_NAMESPACE = 63

@@ -14,7 +14,7 @@ from muster.install.manifests import Install, agent_manifests
 from tests.deploy.rendering import DEPLOY, By, by_name, charted, kustomized, refused
 
 AGENT, PLANE = "muster-agent", "muster-control-plane"
-RUNNER = Install("runner", "muster", "ghcr.io/muster/muster:0.1.0")
+RUNNER = Install("runner", "muster", "muster:0.1.0")
 _MANAGED = "app.kubernetes.io/managed-by"
 
 

@@ -20,7 +20,7 @@ from muster.install.problems import InstallProblem
 from muster.install.rights import RULES, rules
 
 BASE = Path(__file__).parents[3] / "deploy" / "kubernetes" / "agent" / "agent.yaml"
-RUNNER = Install("runner", "muster", "ghcr.io/muster/muster:0.1.0")
+RUNNER = Install("runner", "muster", "muster:0.1.0")
 GUARDED = Install(
     "prod-runner",
     "muster",
