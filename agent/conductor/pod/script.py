@@ -13,6 +13,7 @@ As the first process of its container the gate is beyond every signal of the con
 process that takes signals, is not: it is made anew when a step has killed it, and wakened when one has stopped it. So
 the wait for a job ends (145: SIGCHLD) whenever any child does; ``jobs`` lets the shell forget them. A ``read`` that
 fails is tried again, since a signal may have ended it; at the pipe's end it fails at once.
+An interrupt is the one signal that a shell with a script catches even then, and ends by: so it is ignored.
 The gate itself opens the pipe of signals: an ear that opened it might come too late, and would wait for ever.
 It looks for its pipes until they are there, the one for answers last: before them there is nothing that could be
 waited on.
@@ -35,7 +36,8 @@ CONTAINED: Final = "contained"
 
 GATE: Final = r"""
 d=$1 b=$2
-until [ -p "$d/answers" ]; do "$b" sleep 0.01; done
+trap '' INT
+until [ -p "$d/answers" ]; do [ -d "${d%/*/*}" ] || exit; "$b" sleep 0.01; done
 ear() {
   exec 3<&-
   read -r i o </proc/self/stat
