@@ -80,7 +80,8 @@ class Kubelet:
             hook = conductor["lifecycle"]["postStart"]["exec"]["command"]
             processes.append(await self._start(folder, conductor["command"]))
             await (await self._start(folder, hook)).wait()
-            processes.extend([await self._start(folder, container["command"]) for container in steps])
+            for container in steps:
+                processes.append(await self._start(folder, container["command"]))  # noqa: PERF401 - known once it runs
             self._says(collection, name, "Running", pod, address)
             await self._conducted(folder, processes, conductor["command"], (collection, name))
             for process in processes[1:]:
@@ -140,7 +141,9 @@ class Kubelet:
         words = [self._rewritten(folder, word).replace("$$", "$") for word in words]
         if words[0] == "python3":
             return Forked(words[-1])
+        dying = [found, "--pdeathsig", "KILL"] if (found := shutil.which("setpriv")) else []  # with a killed test
         return await asyncio.create_subprocess_exec(
+            *dying,
             *words,
             cwd=str(Path.cwd()),
             stdin=asyncio.subprocess.DEVNULL,

@@ -45,7 +45,8 @@ class Container:
     def start(self) -> None:
         """As the container runtime does, with a process namespace of its own where ``first``."""
         own = ["unshare", "-fp", "--kill-child", "--mount-proc"] if self.first else []
-        command = [*own, BUSYBOX, "sh", "-c", GATE, "gate", str(self.folder), BUSYBOX]
+        dying = [found, "--pdeathsig", "KILL"] if (found := shutil.which("setpriv")) else []  # with a killed test
+        command = [*dying, *own, BUSYBOX, "sh", "-c", GATE, "gate", str(self.folder), BUSYBOX]
         self.process = subprocess.Popen(command, cwd="/", stdin=subprocess.DEVNULL, start_new_session=True)
 
     @property
