@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Sequence
 
 import pytest
 
-from tests.contracts.cutting.bench import BOUND, PATIENCE, Cut
+from tests.contracts.cutting.bench import BOUND, PATIENCE, WAIT, Cut
 from tests.fakes.kubernetes.proxy import Asked, Dropped, Fault, Hook, Said, Silence
-from workflow.session import Decline
+from workflow.session import Accept, Decline
 
 
 def first(point: str, faults: Sequence[Fault]) -> Hook:
@@ -154,6 +155,25 @@ async def test_a_launch_that_fails_and_cannot_be_undone_is_undone_later(cut: Cut
 async def test_what_cannot_be_removed_is_removed_later(cut: Cut) -> None:
     cut.proxy.before = first("DELETE pods", [Said(403, "Forbidden", "not today")] * 2)
     _, held = await cut.counting(5)
+    await cut.passed(held, 5)
+
+
+async def test_a_list_that_a_launch_overtakes_hides_nothing(cut: Cut) -> None:
+    answered, launched = asyncio.Event(), asyncio.Event()
+
+    async def late(asked: Asked) -> Fault | None:
+        if asked.point == "LIST pods":
+            answered.set()
+            await launched.wait()
+        return None
+
+    cut.proxy.after = late
+    cut.proxy.drop_watches()
+    async with asyncio.timeout(WAIT):
+        await answered.wait()
+    of, held = await cut.counting(5)
+    await cut.until(lambda: Accept(of) in cut.control.said)
+    launched.set()
     await cut.passed(held, 5)
 
 

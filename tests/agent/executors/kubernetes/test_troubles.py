@@ -130,19 +130,6 @@ async def test_a_pod_that_came_unheard_is_not_given_up(cluster: FakeCluster) -> 
     cluster.objects.mute = False
 
 
-async def test_a_list_that_began_before_a_launch_hides_nothing(cluster: FakeCluster) -> None:
-    executor = cluster.executor()
-    await executor.held()
-    of, bundle = work()
-    for watching in executor._sight._watches:
-        listing = asyncio.get_running_loop().create_task(watching.list())
-        await asyncio.sleep(0)  # it has looked at what it knows, and waits for the API server
-        await executor.launch(bundle)
-        await listing
-    assert of in executor._pods.now
-    assert printed(await finished(executor, of)) == b"hello\n"
-
-
 async def test_the_events_of_a_pod_that_is_late_are_told_before_it_is_given_up(cluster: FakeCluster) -> None:
     executor = cluster.executor(HASTY)
     heard: list[tuple[str, ...]] = []
