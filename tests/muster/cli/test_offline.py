@@ -11,7 +11,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from muster.cli.app import app
-from tests.workflow.source.test_hostile import HOSTILE
+from tests.workflow.source.hostile import HOSTILE
 
 HEAD = "apiVersion: testworkflows.testkube.io/v1\nkind: {kind}\nmetadata:\n  name: {name}\nspec:\n"
 
