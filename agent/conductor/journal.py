@@ -65,7 +65,8 @@ class Journal:
             except OSError as problem:
                 if problem.errno not in _FULL:
                     raise
-                await asyncio.sleep(_RETRY_FULL)
+                if not self._gave_back():
+                    await asyncio.sleep(_RETRY_FULL)
 
     def append(self, entry: Entry) -> Record:
         """Append ``entry`` now, or leave everything as it was and raise OSError."""
@@ -124,6 +125,16 @@ class Journal:
         if self._writing is not None:
             os.close(self._writing)
             self._writing = None
+
+    def _gave_back(self) -> bool:
+        """Whether the disk got room back from what is written and all acknowledged already."""
+        if not self._segments or self.acknowledged < self.last:
+            return False
+        self.close()
+        gone = self._segments.pop()
+        self._bytes -= gone.size
+        gone.path.unlink(missing_ok=True)
+        return True
 
     def _open(self) -> tuple[_Segment, int]:
         """The segment that takes the next record, and its descriptor."""

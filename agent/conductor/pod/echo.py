@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from agent.conductor.journal import Journal
-from workflow.journal import Entry, Output, Record, StepFinished, StepStarted
+from workflow.journal import AttemptFinished, Entry, Output, Record, StepFinished, StepStarted
 
 
 class EchoingJournal(Journal):
@@ -30,6 +30,8 @@ class EchoingJournal(Journal):
                 self._print(f"--- step {ref}\n".encode())
             case StepFinished(ref=ref, status=status, reason=reason):
                 self._print(f"--- step {ref} {status.value}{': ' if reason else ''}{reason}\n".encode())
+            case AttemptFinished(state=state, reason=reason):
+                self._print(f"--- {state.value}{': ' if reason else ''}{reason}\n".encode())
             case _:
                 pass
         return record

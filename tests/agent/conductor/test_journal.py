@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,25 @@ def test_a_tail_cut_anywhere_is_no_record(tmp_path_factory: pytest.TempPathFacto
     assert found == written[: len(found)]
     if cut == 0:
         assert found == written
+
+
+async def test_on_a_full_disk_what_is_acknowledged_makes_room(tmp_path: Path) -> None:
+    """A file that may not grow stands for the disk: only another one in its place can take the next record."""
+    journal = Journal(tmp_path / "j")
+    first = await journal.write(output(b"x" * 3000))
+    reader = journal.cursor(0)
+    assert len(reader.take(1)) == 1
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            journal.append(output(b"y" * 3000))
+        journal.forget(first.seq)
+        async with asyncio.timeout(20):
+            second = await journal.write(output(b"y" * 3000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert reader.take(1)[0][0] == second.seq
+    assert list(left(tmp_path / "j", 1)) == [second]
+    reader.close()
+    journal.close()
