@@ -19,9 +19,7 @@ class Unanswerable(Exception):
     """A condition cannot be answered: an unknown name, a wrong type. The message is for the workflow's author."""
 
 
-def holds(
-    condition: str, status: StepStatus, names: Names, env: Mapping[str, str], secrets: Mapping[str, str]
-) -> bool:
+def holds(condition: str, status: StepStatus, names: Names, env: Mapping[str, str], secrets: Mapping[str, str]) -> bool:
     """Whether ``condition`` is true where all stands as ``status``; ``env.X`` is empty where ``env`` has no X, and
     ``secret()`` where ``secrets`` has none.
 
