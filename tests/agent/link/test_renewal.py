@@ -20,13 +20,16 @@ from workflow.identifiers import Instant, StepRef
 from workflow.journal import Output, Record, Stream
 from workflow.session import LinkDown, Refused
 
-ROTATIONS = 4
+ROTATIONS = 3
+"""More than the certificates of one agent that are in force at once: the journal outlives its own."""
+LIFE = 6
+"""Seconds of a certificate; short, and yet longer than a busy machine takes to connect."""
 
 
 @pytest.fixture
 async def brief(tmp_path: Path) -> AsyncIterator[House]:
-    """Agents' certificates live for three seconds."""
-    async with house(tmp_path, Lives(agent=3)) as built:
+    """Agents' certificates live for LIFE."""
+    async with house(tmp_path, Lives(agent=LIFE)) as built:
         yield built
 
 
@@ -67,7 +70,7 @@ async def test_a_journal_streams_without_a_gap_over_renewals(brief: House) -> No
             printing = tasks.create_task(print_lines(journal, over))
             serials = await hold_sessions(link, ROTATIONS + 1)
             over.set()
-        assert time.time() - began > 3  # the first certificate ended long ago
+        assert time.time() - began > LIFE  # the first certificate ended long ago
         assert len(set(serials)) == ROTATIONS + 1
         printed = printing.result()
         while await anext(received) != printed:
@@ -89,7 +92,7 @@ async def test_a_renewal_waits_for_a_control_plane_that_is_away(brief: House) ->
             await asyncio.sleep(link.identity.due_in(time.time()))  # the first try meets nobody
             await brief.start()
             await brief.sessions.opened.get()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             while serial_of(link) == before:
                 try:
                     async with link.session(HELLO) as session:
@@ -128,7 +131,7 @@ async def test_a_disk_that_refuses_keeps_the_old_one(control: House) -> None:
 
 
 async def test_a_roll_of_the_root_disconnects_nobody(tmp_path: Path) -> None:
-    async with house(tmp_path, Lives(agent=3)) as control:
+    async with house(tmp_path, Lives(agent=LIFE)) as control:
         there = control.progress.of()
         over = asyncio.Event()
         async with control.link() as link, link.journal(ATTEMPT) as journal:
