@@ -87,7 +87,7 @@ async def test_files_go_to_workers_and_back_also_of_workers_of_workers(client: M
     await dev.sites["dev"].emptied()
 
 
-async def test_workers_wait_for_each_other(client: Muster) -> None:
+async def test_workers_wait_for_each_other(client: Muster, dev: Fleet) -> None:
     run, log = await ran(client, "together")
     assert run.verdict is Verdict.PASSED, (await told(client, run), log)
     workers = children(run, "worker")
@@ -97,6 +97,7 @@ async def test_workers_wait_for_each_other(client: Muster) -> None:
     ended = [moment for step in steps if (moment := step.finished_at) is not None]
     assert len(begun) == len(ended) == 3
     assert min(ended) > max(begun)
+    await dev.sites["dev"].emptied()
 
 
 async def test_a_secret_of_the_cluster_stands_nowhere_in_clear(client: Muster, dev: Fleet, tmp_path: Path) -> None:
