@@ -27,7 +27,16 @@ class Patience:
         self._next = self._shortest
 
     async def wait(self) -> None:
-        """Wait, and longer next time."""
+        """Wait, and longer next time; not at all where this task is to end: see ``wanted``."""
+        wanted()
         pause = self._next * random.uniform(0.5, 1.0)  # noqa: S311 - spreads the tries of many
         self._next = min(self._next * 2, self._longest)
         await asyncio.sleep(pause)
+
+
+def wanted() -> None:
+    """Raises CancelledError where this task was cancelled in the same moment in which a group of its tasks failed:
+    the group's error is all that Python 3.11 and 3.12 raise then, and who only tries again would never end."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -17,7 +17,7 @@ from typing import Final, assert_never
 from agent.ports.control import Control, Session
 from agent.ports.executor import CannotLaunch, ConductorGone, Executor
 from agent.relay.carrier import Carrier, End, Finished, Lost, Superseded, telling
-from agent.relay.patience import Patience
+from agent.relay.patience import Patience, wanted
 from workflow.identifiers import Attempt, Instant
 from workflow.journal import Record, StepStarted
 from workflow.session import (
@@ -128,6 +128,7 @@ class Relay:
                 log.info("the session ended; beginning another")
             except LinkDown as down:
                 log.info("no session: %s", down)
+            wanted()
             if time.monotonic() - began > SHORT:
                 patience.reset()
             else:
