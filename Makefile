@@ -32,6 +32,7 @@ check: install
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python protos/generate.py --check
+	@$(BIN)/python -m control_plane.adapters.sqlite.generate --check
 
 format: install
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from agent.conductor.workspace import Isolation
 from agent.executors.process.executor import Options, ProcessExecutor
 from agent.relay import Relay, RelayOptions
 from tests.agent.plans import assign
+from tests.busybox import BUSYBOX
 from tests.fakes.control import Held, MemoryControl
 from workflow.identifiers import Attempt
 from workflow.plan.nodes import Plan
@@ -25,7 +25,7 @@ from workflow.session import Assign, LinkDown
 def options(state: Path, isolation: Isolation = Isolation.NAMESPACES) -> Options:
     """The options of a test's executor."""
     env = {"PATH": os.environ["PATH"], "HOME": str(Path.home()), "CI": "1"}
-    shells = (("busybox", "sh"),) if shutil.which("busybox") else (("bash",),)
+    shells = (("busybox", "sh"),) if BUSYBOX else (("bash",),)
     asked = Isolation.PATHS if isolation is Isolation.PATHS else None
     return Options(state, env, shells[0], isolation=asked, version="test")
 

@@ -101,7 +101,10 @@ def as_nobody(interpreter: str, home: Path, program: str) -> subprocess.Complete
     )
 
 
-@pytest.mark.skipif(os.getuid() != 0 or shutil.which("setpriv") is None, reason="needs to become an ordinary user")
+@pytest.mark.skipif(
+    os.getuid() != 0 or shutil.which("setpriv") is None,
+    reason="only root can become an ordinary user here, by setpriv (util-linux)",
+)
 def test_an_ordinary_user_has_namespaces_too() -> None:
     home = Path(tempfile.mkdtemp(dir="/var/tmp"))  # an ordinary user must reach it
     os.chown(home, 65534, 65534)
@@ -113,7 +116,7 @@ def test_an_ordinary_user_has_namespaces_too() -> None:
             if as_nobody(interpreter, home, try_out).returncode == 0:
                 break
         else:
-            pytest.skip("there is no interpreter that an ordinary user may run")
+            pytest.skip("every Python here lies in a home that an ordinary user may not enter")
         done = as_nobody(interpreter, home, program)
     finally:
         shutil.rmtree(home)

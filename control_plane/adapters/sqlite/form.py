@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from control_plane.adapters.sqlite.statements import SCHEMA
+from control_plane.adapters.sqlite.schema import SCHEMA
 
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"
 

@@ -20,7 +20,7 @@ from workflow.identifiers import Instant, StepRef
 from workflow.journal import Output, Record, Stream
 from workflow.session import LinkDown, Refused
 
-ROTATIONS = 3
+ROTATIONS = 4
 """More than the certificates of one agent that are in force at once: the journal outlives its own."""
 LIFE = 6
 """Seconds of a certificate; short, and yet longer than a busy machine takes to connect."""

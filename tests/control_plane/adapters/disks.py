@@ -18,7 +18,7 @@ def small_disk(at: Path, kilobytes: int) -> Iterator[Path]:
     at.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(at)]
     if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("no permission to mount a small disk")
+        pytest.skip("a full disk is made by mounting a small one, which this user may not")
     try:
         yield at
     finally:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.busybox import BUSYBOX
 from tests.fakes.kubernetes.forked import Forked
 from tests.fakes.kubernetes.objects import Object, Objects
 
@@ -136,8 +137,7 @@ class Kubelet:
         return json.dumps(terms).encode()
 
     async def _start(self, folder: Path, command: list[str]) -> Running:
-        busybox = shutil.which("busybox") or ""
-        words = [word.replace("/usr/local/bin/busybox", busybox) for word in command]
+        words = [word.replace("/usr/local/bin/busybox", BUSYBOX) for word in command]
         words = [self._rewritten(folder, word).replace("$$", "$") for word in words]
         if words[0] == "python3":
             return Forked(words[-1])
@@ -161,7 +161,7 @@ class Kubelet:
         tools = self._folder / "tools"
         if not tools.exists():
             tools.mkdir(parents=True)
-            shutil.copy(shutil.which("busybox") or "", tools / "busybox")
+            shutil.copy(BUSYBOX, tools / "busybox")
             for applet in subprocess.run(["busybox", "--list"], capture_output=True, text=True).stdout.split():
                 if applet != "busybox":
                     (tools / applet).symlink_to("busybox")

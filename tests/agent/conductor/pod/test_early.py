@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import stat
 import subprocess
@@ -16,8 +15,7 @@ import pytest
 from agent.conductor.pod.early import begin
 from agent.conductor.pod.script import ANSWERS, GATE, PIPES
 from agent.conductor.pod.terms import TERMS, PodTerms
-
-BUSYBOX = shutil.which("busybox") or ""
+from tests.busybox import BUSYBOX, NO_BUSYBOX
 
 
 @pytest.fixture
@@ -76,7 +74,7 @@ def test_a_second_conductor_of_the_same_pod_finds_all_as_it_was(tmp_path: Path, 
     assert [(terms.gates / "step-1" / pipe).stat().st_ino for pipe in PIPES] == before
 
 
-@pytest.mark.skipif(not BUSYBOX, reason="no busybox on this machine")
+@pytest.mark.skipif(not BUSYBOX, reason=NO_BUSYBOX)
 def test_a_gate_that_starts_first_waits_for_its_pipes(tmp_path: Path, terms: PodTerms) -> None:
     folder = terms.gates / "step-1"
     gate = subprocess.Popen([BUSYBOX, "sh", "-c", GATE, "gate", str(folder), BUSYBOX], start_new_session=True)

@@ -21,11 +21,13 @@ from agent.conductor.pod.job import job
 from agent.conductor.pod.script import GATE, PIPES
 from agent.conductor.processes import Process
 from agent.conductor.stage import Failure
+from tests.busybox import BUSYBOX, NO_BUSYBOX
 
 LONG = f"9{os.getpid()}"
 """Seconds for which only processes of these tests sleep."""
-BUSYBOX = shutil.which("busybox") or ""
-pytestmark = pytest.mark.skipif(not BUSYBOX, reason="no busybox on this machine")
+pytestmark = pytest.mark.skipif(not BUSYBOX, reason=NO_BUSYBOX)
+first_process = pytest.mark.parametrize("container", ["first"], indirect=True)
+"""Holds only where the gate is its container's first process, as in every pod whose processes do not see each other."""
 
 
 def _may_unshare() -> bool:
@@ -101,7 +103,9 @@ async def container(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
     """A container whose gate is its first process, and one where it is not."""
     first = request.param == "first"
     if first and not _may_unshare():
-        pytest.skip("this user may make no process namespace")
+        pytest.skip(
+            "only in a process namespace, which this user may not make (`unshare -fp`), is a gate the first process"
+        )
     folder = tmp_path / "gate"
     (folder / "bin").mkdir(parents=True)
     (folder / "bin" / "busybox").symlink_to(BUSYBOX)
@@ -202,19 +206,17 @@ def _states_below(pid: int) -> list[str]:
     return [Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] for child in children]
 
 
+@first_process
 async def test_a_step_that_kills_everybody_harms_only_itself(container: Container) -> None:
-    if not container.first:
-        pytest.skip("among others, everybody is this machine")
     code, _, _ = await container.finish("sh", "-c", "kill -9 -1; sleep 1")
     assert code in {0, 137}
     assert await container.gate.end() == 0
     assert (await container.finish("sh", "-c", "sleep 0.2; echo still here"))[1] == b"still here\n"
 
 
+@first_process
 @pytest.mark.parametrize("harm", ["kill -9 -1", "kill -STOP -1"])
 async def test_a_step_that_made_its_gate_deaf_can_be_ended(container: Container, harm: str) -> None:
-    if not container.first:
-        pytest.skip("among others, everybody is this machine")
     process, console = await container.run("sh", "-c", f"{harm}; echo done; exec sleep {LONG}")
     await _until(lambda: bool(_sleeping()))
     assert await container.gate.end() == 1
@@ -253,9 +255,8 @@ async def test_a_container_that_never_comes_fails_in_the_clusters_words(tmp_path
     gate.close()
 
 
+@first_process
 async def test_when_the_conductor_ends_so_does_everything(container: Container) -> None:
-    if not container.first:
-        pytest.skip("only a container's first process ends what is left")
     _, console = await container.run("sleep", LONG)
     await _until(lambda: bool(_sleeping()))
     container.gate.close()

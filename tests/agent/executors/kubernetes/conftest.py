@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from agent.executors.kubernetes.calls import Calls
 from agent.executors.kubernetes.executor import KubernetesExecutor
 from agent.executors.kubernetes.policy import Policy
 from agent.executors.kubernetes.settings import Patience, Settings
+from tests.busybox import BUSYBOX, NO_BUSYBOX
 from tests.fakes.kubernetes.api import Api
 from tests.fakes.kubernetes.kubelet import Kubelet
 from tests.fakes.kubernetes.objects import Objects
@@ -49,8 +49,8 @@ class FakeCluster:
 @pytest.fixture
 async def cluster(tmp_path: Path) -> AsyncIterator[FakeCluster]:
     """A cluster with one node."""
-    if not shutil.which("busybox"):
-        pytest.skip("no busybox on this machine")
+    if not BUSYBOX:
+        pytest.skip(NO_BUSYBOX)
     objects = Objects()
     kubelet = Kubelet(objects, tmp_path / "node")
     node = asyncio.get_running_loop().create_task(kubelet.run())
