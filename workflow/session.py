@@ -14,8 +14,8 @@ from enum import StrEnum
 from workflow.identifiers import Attempt, Instant, StepRef
 from workflow.plan.nodes import Json
 
-PROTOCOL = 2
-"""The newest version of the wire that this program speaks. 2: agents may say Noticed."""
+PROTOCOL = 3
+"""The newest version of the wire that this program speaks. 2: agents may say Noticed; 3: draining can be taken back."""
 OLDEST_PROTOCOL = 1
 """And the oldest."""
 LANGUAGE = 1
@@ -29,6 +29,8 @@ MAX_NOTE = 400
 """Characters of one of them at the most."""
 NOTICED = 2
 """The first version of the wire in which an agent may say Noticed."""
+UNDRAIN = 3
+"""The first version of the wire in which a control plane may say Undrain."""
 MAX_AHEAD = 4 * 1024 * 1024
 """Bytes of journal under way and not acknowledged, per attempt."""
 
@@ -96,7 +98,12 @@ class AttemptLost:
 
 @dataclass(frozen=True, slots=True)
 class Draining:
-    """The agent takes nothing new."""
+    """The agent takes nothing new, in this session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """It takes work again: the answer to Undrain. From protocol 3 on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +125,7 @@ class Noticed:
     notes: tuple[str, ...]
 
 
-AgentSays = Accept | Decline | Heartbeat | AttemptLost | Draining | ChildAddress | Noticed
+AgentSays = Accept | Decline | Heartbeat | AttemptLost | Draining | Taking | ChildAddress | Noticed
 
 
 # --- the control plane says --------------------------------------------------------------------------------------
@@ -165,10 +172,15 @@ class LeaseRenewed:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Take nothing new; finish what runs."""
+    """Take nothing new; finish what runs. Said again in each session."""
 
 
-ControlSays = Assign | Withdraw | LeaseRenewed | Drain
+@dataclass(frozen=True, slots=True)
+class Undrain:
+    """Take work again. From protocol 3 on."""
+
+
+ControlSays = Assign | Withdraw | LeaseRenewed | Drain | Undrain
 
 
 # --- files -------------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from workflow.session import (
     Assign,
     AttemptLost,
     ChildAddress,
+    ControlSays,
     Decline,
     Drain,
     Draining,
@@ -37,6 +38,8 @@ from workflow.session import (
     LinkDown,
     Noticed,
     Refused,
+    Taking,
+    Undrain,
     Welcome,
     Withdraw,
 )
@@ -57,6 +60,8 @@ class RelayOptions:
 
     max_concurrent: int
     version: str
+    sweep: float = 40.0
+    """Seconds between two looks at what is left of attempts that are not held any more."""
 
 
 @dataclass(slots=True)
@@ -95,6 +100,8 @@ class Relay:
         self._draining = False
         executor.hear(self._noticed)
         self._ending: set[Attempt] = set()
+        self._strays: dict[Attempt, int] = {}
+        """Traces of attempts that are not held, and the heartbeats of this session before they were seen."""
         self._launching: dict[Attempt, bool] = {}  # and whether it was withdrawn meanwhile
 
     @property
@@ -134,10 +141,6 @@ class Relay:
             else:
                 await patience.wait()
 
-    def drain(self) -> None:
-        """Take nothing new from now on."""
-        self._draining = True
-
     def _hello(self) -> Hello:
         return Hello(
             agent_version=self._options.version,
@@ -153,16 +156,19 @@ class Relay:
         for attempt in session.welcome.abandoned:
             tasks.create_task(self._end(attempt))
         self._beats = self._answered = 0
+        self._draining = False  # told again where it still holds
+        self._strays = {}
         self._session = session
         self._linked.set()
         self._connected(session.welcome)
         try:
             async with asyncio.TaskGroup() as beside:
-                beating = beside.create_task(self._beat(session))
+                meanwhile = beside.create_task(self._beat(session)), beside.create_task(self._sweep())
                 await self._said_again(session)
                 async for message in session.received():
                     await self._heard(message, tasks)
-                beating.cancel()
+                for task in meanwhile:
+                    task.cancel()
         except BaseExceptionGroup as group:
             raise telling(group, Fenced, Refused, LinkDown) from None
         finally:
@@ -171,8 +177,6 @@ class Relay:
 
     async def _said_again(self, session: Session) -> None:
         """What this session's control plane may not know."""
-        if self._draining:
-            await session.say(Draining())
         for held in list(self._held.values()):
             if held.address is not None:
                 await session.say(held.address)
@@ -189,7 +193,31 @@ class Relay:
             here = [attempt for attempt, held in self._held.items() if held.lost is None]
             await session.say(Heartbeat((*here, *self._launching)))  # launching may outlast a lease
 
-    async def _heard(self, message: Assign | Withdraw | LeaseRenewed | Drain, tasks: asyncio.TaskGroup) -> None:
+    async def _sweep(self) -> None:
+        """See what is left of attempts that are not held: a removal that failed, say."""
+        while True:
+            await asyncio.sleep(self._options.sweep)
+            before = self._known()
+            try:
+                found = {each.attempt for each in await self._executor.held()}
+            except OSError as problem:
+                log.warning("what is left of earlier times cannot be seen: %s", problem)
+                continue
+            self._strays = dict.fromkeys(found - before - self._known(), self._beats)
+
+    def _swept(self, tasks: asyncio.TaskGroup) -> None:
+        """Remove what was seen so before a heartbeat that is answered now: then the session is still this agent's, and
+        what it saw is no newer agent's of the same identity."""
+        for attempt in [one for one, beats in self._strays.items() if beats < self._answered]:
+            del self._strays[attempt]
+            if attempt not in self._known():
+                log.warning("what is left of %s is removed: nobody holds it", attempt)
+                tasks.create_task(self._end(attempt))
+
+    def _known(self) -> set[Attempt]:
+        return {*self._held, *self._launching, *self._ending}
+
+    async def _heard(self, message: ControlSays, tasks: asyncio.TaskGroup) -> None:
         match message:
             case Assign():
                 await self._assigned(message, tasks)
@@ -202,9 +230,13 @@ class Relay:
                     told = self._held[attempt].told
                     if told is not None and told < self._answered:
                         tasks.create_task(self._end(attempt))
+                self._swept(tasks)
             case Drain():
                 self._draining = True
                 await self._say(Draining())
+            case Undrain():
+                self._draining = False
+                await self._say(Taking())
             case _:
                 assert_never(message)
 

@@ -75,6 +75,10 @@ class Drains(Protocol):
         """Give it nothing new; whether there was such an agent."""
         ...
 
+    async def undrain(self, name: AgentName) -> bool:
+        """Give it work again; whether there was such an agent."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Services:

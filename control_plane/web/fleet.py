@@ -1,4 +1,4 @@
-"""Endpoints of agents: invite, list, drain, revoke."""
+"""Endpoints of agents: invite, list, drain and undrain, revoke."""
 
 from __future__ import annotations
 
@@ -40,6 +40,13 @@ def router(services: Services) -> APIRouter:
         """Give it nothing new."""
         await found(name)
         await services.drains.drain(agent_name(name))
+        return await found(name)
+
+    @api.post("/agents/{name}/undrain")
+    async def undrain(name: str) -> AgentView:
+        """Give it work again."""
+        await found(name)
+        await services.drains.undrain(agent_name(name))
         return await found(name)
 
     @api.post("/agents/{name}/revoke")

@@ -130,6 +130,24 @@ async def _drain(name: str, url: str | None, state: Path | None) -> int:
 
 
 @app.command()
+def undrain(name: Name, url: Url = None, state: State = None) -> None:
+    """Give a drained agent work again."""
+    runs(_undrain(name, url, state))
+
+
+async def _undrain(name: str, url: str | None, state: Path | None) -> int:
+    async with muster(url, state) as client:
+        agent = await client.undrain(name)
+    words = {
+        "active": "takes work again" if agent.connected else "takes work again as soon as it is connected",
+        "invited": "has not joined yet",
+        "revoked": f"is revoked for good; run: muster agents create {agent.name} ...",
+    }
+    err.print(Text(f"{agent.name} {words.get(agent.state, 'still drains')}"))
+    return 0 if agent.state == "active" else 1
+
+
+@app.command()
 def revoke(name: Name, url: Url = None, state: State = None) -> None:
     """Send an agent away for good: its connection and its certificate end now."""
     runs(_revoke(name, url, state))

@@ -221,6 +221,10 @@ class Muster:
         """Give it nothing new."""
         return _one(AgentView, await self._connection.call("POST", f"/v1/agents/{_part(agent)}/drain"))
 
+    async def undrain(self, agent: str) -> AgentView:
+        """Give it work again."""
+        return _one(AgentView, await self._connection.call("POST", f"/v1/agents/{_part(agent)}/undrain"))
+
     async def revoke(self, agent: str) -> AgentView:
         """Its certificates and its live stream end at once."""
         return _one(AgentView, await self._connection.call("POST", f"/v1/agents/{_part(agent)}/revoke"))

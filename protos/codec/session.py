@@ -35,6 +35,8 @@ from workflow.session import (
     Hello,
     LeaseRenewed,
     Noticed,
+    Taking,
+    Undrain,
     Welcome,
     Withdraw,
 )
@@ -67,6 +69,8 @@ def encode_agent(message: Hello | AgentSays) -> wire.AgentMessage:
             return wire.AgentMessage(attempt_lost=lost)
         case Draining():
             return wire.AgentMessage(draining=wire.Draining())
+        case Taking():
+            return wire.AgentMessage(taking=wire.Taking())
         case ChildAddress(attempt, address, ready):
             found = wire.ChildAddress(attempt=journal.encode_attempt(attempt), address=address, ready=ready)
             return wire.AgentMessage(address=found)
@@ -93,6 +97,8 @@ def decode_agent(message: wire.AgentMessage) -> Hello | AgentSays:
             return AttemptLost(journal.decode_attempt(lost.attempt), _reason(lost.reason))
         case "draining":
             return Draining()
+        case "taking":
+            return Taking()
         case "address":
             found = message.address
             return ChildAddress(journal.decode_attempt(found.attempt), checks.address(found.address), found.ready)
@@ -157,6 +163,8 @@ def encode_control(message: Welcome | ControlSays) -> wire.ControlMessage:
             return wire.ControlMessage(lease_renewed=wire.LeaseRenewed(clock=clock))
         case Drain():
             return wire.ControlMessage(drain=wire.Drain())
+        case Undrain():
+            return wire.ControlMessage(undrain=wire.Undrain())
         case _:
             assert_never(message)
 
@@ -175,6 +183,8 @@ def decode_control(message: wire.ControlMessage) -> Welcome | ControlSays:
             return LeaseRenewed(Instant(message.lease_renewed.clock))
         case "drain":
             return Drain()
+        case "undrain":
+            return Undrain()
         case None:
             raise WireError("a control plane's message that this version does not know")
         case unknown:

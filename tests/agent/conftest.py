@@ -84,6 +84,7 @@ async def bench_in(
     isolation: Isolation = Isolation.NAMESPACES,
     *,
     slots: int = 200,
+    sweep: float = 40.0,
     values: Mapping[str, str] | None = None,
     control: MemoryControl | None = None,
     **more: object,
@@ -95,7 +96,7 @@ async def bench_in(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(value)
     executor = ProcessExecutor(replace(options(state, isolation), references=state / "references", **more))  # type: ignore[arg-type]
-    bench = Bench(control, executor, Relay(control, executor, RelayOptions(slots, "test")))
+    bench = Bench(control, executor, Relay(control, executor, RelayOptions(slots, "test", sweep)))
     try:
         await bench.start()
         yield bench

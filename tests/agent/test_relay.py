@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 import pytest
 
-from agent.ports.executor import Conversation
+from agent.ports.executor import Conversation, Found
 from agent.relay import patience
-from tests.agent.conftest import Bench
+from tests.agent.conftest import Bench, bench_in
 from tests.agent.plans import assign, attempt, plan, shell
+from tests.fakes.control import MemoryControl
 from workflow.identifiers import Attempt
-from workflow.session import Assign, AttemptLost, Decline, Heartbeat, NotAdmitted, Refused
+from workflow.session import (
+    Assign,
+    AttemptLost,
+    Decline,
+    Drain,
+    Draining,
+    Heartbeat,
+    NotAdmitted,
+    Refused,
+    Taking,
+    Undrain,
+)
 from workflow.states import ExecutionState
 
 
@@ -78,6 +92,68 @@ async def test_an_attempt_that_we_cannot_carry_is_lost_and_ends_nobody_else(
     assert "a bug in Muster: KeyError: '1'" in lost.reason
     later = await bench.run(plan(shell("echo later")))
     assert later.finished is not None
+
+
+async def test_what_is_left_of_an_attempt_that_nobody_holds_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with bench_in(tmp_path, sweep=0.05) as bench:
+        remove, broken = bench.executor.remove, [True]
+
+        async def unwilling(of: Attempt) -> None:
+            if broken:
+                broken.clear()
+                raise OSError("the disk is away")
+            await remove(of)
+
+        monkeypatch.setattr(bench.executor, "remove", unwilling)
+        await bench.run(plan(shell("echo left behind")))
+        beside = await bench.submit(plan(shell("sleep 1000")))
+        await bench.control.until(lambda: not broken)
+        async with asyncio.timeout(30):
+            while len(await bench.executor.held()) > 1:
+                await asyncio.sleep(0.02)
+        assert [each.attempt for each in await bench.executor.held()] == [bench.seen[-1]]
+        assert beside.finished is None
+
+
+async def test_what_was_seen_before_the_link_was_cut_may_be_another_agents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen, but no heartbeat said after that was answered: a newer agent of this name may have launched it."""
+    control = MemoryControl(heartbeat_ms=100_000)
+    async with bench_in(tmp_path, sweep=0.02, control=control) as bench:
+        launched = assign(plan(shell("sleep 1000")))
+        looked, held = asyncio.Event(), bench.executor.held
+
+        async def counted() -> tuple[Found, ...]:
+            found = await held()
+            if found:
+                looked.set()
+            return found
+
+        monkeypatch.setattr(bench.executor, "held", counted)
+        await bench.executor.launch(launched)  # as if by another program
+        async with asyncio.timeout(30):
+            await looked.wait()
+        control.cut()
+        await control.until(lambda: len(control.hellos) > 1)
+        assert [each.attempt for each in await held()] == [launched.bundle.attempt]
+
+
+async def test_draining_holds_for_a_session_and_can_be_taken_back(bench: Bench) -> None:
+    bench.control.say(Drain())
+    await bench.control.until(lambda: Draining() in bench.control.said)
+    await bench.submit(plan(shell("echo")))
+    await bench.control.until(lambda: any(isinstance(said, Decline) for said in bench.control.said))
+    bench.control.say(Undrain())
+    await bench.control.until(lambda: Taking() in bench.control.said)
+    assert (await bench.run(plan(shell("echo again")))).output() == b"again\n"
+    bench.control.say(Drain())
+    await bench.control.until(lambda: bench.control.said.count(Draining()) == 2)
+    bench.control.cut()
+    await bench.control.until(lambda: len(bench.control.hellos) > 1)
+    assert (await bench.run(plan(shell("echo anew")))).output() == b"anew\n"
 
 
 def _held_at_last(bench: Bench) -> tuple[Attempt, ...]:

@@ -231,6 +231,15 @@ async def test_drained_revoked_and_taken_away(installed: Installed, tmp_path: Pa
     assert started.code == 0, started.err
     await plane.until(agent, lambda view: view.load == 1)
     assert "1 executions still run there" in (await plane.muster("agents", "drain", agent)).err
+    (tmp_path / "brief.yaml").write_text(
+        WAITS.replace("name: waits", "name: brief").replace("sleep 600", "echo it takes work")
+    )
+    await plane.muster("run", str(tmp_path / "brief.yaml"), "--target", "environment=spare", "--detach")
+    async with asyncio.timeout(STARTED):
+        while "draining" not in (await plane.muster("why", "brief-1")).out:
+            await asyncio.sleep(0.2)
+    assert "takes work again" in (await plane.muster("agents", "undrain", agent)).err
+    assert "it takes work" in (await plane.muster("logs", "brief-1", "--follow")).out
 
     refused = await plane.uninstall(agent, cluster, namespace)
     assert (refused.code, "1 executions run on spare-runner" in refused.err) == (2, True), refused.err

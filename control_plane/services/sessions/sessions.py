@@ -24,6 +24,7 @@ from control_plane.services.sessions.session import OpenSession
 from workflow.identifiers import AgentName, Attempt
 from workflow.leases import Lapse, Leases, Terms
 from workflow.session import (
+    UNDRAIN,
     Accept,
     AgentSays,
     AttemptLost,
@@ -38,6 +39,8 @@ from workflow.session import (
     LinkDown,
     Noticed,
     Refused,
+    Taking,
+    Undrain,
     Withdraw,
 )
 from workflow.states import ExecutionState
@@ -193,6 +196,8 @@ class Sessions:
         was_draining = before is not None and before.state is AgentState.DRAINING
         if row.state is AgentState.DRAINING and not was_draining:
             session.say(Drain())
+        elif was_draining and row.state is AgentState.ACTIVE and session.hello.protocol >= UNDRAIN:
+            session.say(Undrain())  # an older agent drains until it is started anew
         self._watcher.agent_changed(row, session)
 
     # --- people --------------------------------------------------------------------------------------------------
@@ -229,8 +234,8 @@ class Sessions:
                 await self._declined(session, message)
             case AttemptLost(attempt=attempt, reason=reason):
                 await self._lost(session, attempt, reason)
-            case Draining():
-                session.draining = True
+            case Draining() | Taking():
+                session.draining = isinstance(message, Draining)
                 row = self._rows.get(session.agent)
                 if row is not None:
                     self._watcher.agent_changed(row, session)

@@ -64,6 +64,7 @@ class AgentMessage(_message.Message):
     DRAINING_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
     NOTICED_FIELD_NUMBER: _builtins.int
+    TAKING_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello: ...
     @_builtins.property
@@ -82,6 +83,10 @@ class AgentMessage(_message.Message):
     def noticed(self) -> Global___Noticed:
         """from protocol 2 on"""
 
+    @_builtins.property
+    def taking(self) -> Global___Taking:
+        """from protocol 3 on"""
+
     def __init__(
         self,
         *,
@@ -93,12 +98,13 @@ class AgentMessage(_message.Message):
         draining: Global___Draining | None = ...,
         address: Global___ChildAddress | None = ...,
         noticed: Global___Noticed | None = ...,
+        taking: Global___Taking | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "address", b"address", "attempt_lost", b"attempt_lost", "decline", b"decline", "draining", b"draining", "heartbeat", b"heartbeat", "hello", b"hello", "message", b"message", "noticed", b"noticed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "address", b"address", "attempt_lost", b"attempt_lost", "decline", b"decline", "draining", b"draining", "heartbeat", b"heartbeat", "hello", b"hello", "message", b"message", "noticed", b"noticed", "taking", b"taking"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "address", b"address", "attempt_lost", b"attempt_lost", "decline", b"decline", "draining", b"draining", "heartbeat", b"heartbeat", "hello", b"hello", "message", b"message", "noticed", b"noticed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "address", b"address", "attempt_lost", b"attempt_lost", "decline", b"decline", "draining", b"draining", "heartbeat", b"heartbeat", "hello", b"hello", "message", b"message", "noticed", b"noticed", "taking", b"taking"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "accept", "decline", "heartbeat", "attempt_lost", "draining", "address", "noticed"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "accept", "decline", "heartbeat", "attempt_lost", "draining", "address", "noticed", "taking"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -113,6 +119,7 @@ class ControlMessage(_message.Message):
     WITHDRAW_FIELD_NUMBER: _builtins.int
     LEASE_RENEWED_FIELD_NUMBER: _builtins.int
     DRAIN_FIELD_NUMBER: _builtins.int
+    UNDRAIN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___Welcome: ...
     @_builtins.property
@@ -123,6 +130,10 @@ class ControlMessage(_message.Message):
     def lease_renewed(self) -> Global___LeaseRenewed: ...
     @_builtins.property
     def drain(self) -> Global___Drain: ...
+    @_builtins.property
+    def undrain(self) -> Global___Undrain:
+        """from protocol 3 on"""
+
     def __init__(
         self,
         *,
@@ -131,12 +142,13 @@ class ControlMessage(_message.Message):
         withdraw: Global___Withdraw | None = ...,
         lease_renewed: Global___LeaseRenewed | None = ...,
         drain: Global___Drain | None = ...,
+        undrain: Global___Undrain | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assign", b"assign", "drain", b"drain", "lease_renewed", b"lease_renewed", "message", b"message", "welcome", b"welcome", "withdraw", b"withdraw"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assign", b"assign", "drain", b"drain", "lease_renewed", b"lease_renewed", "message", b"message", "undrain", b"undrain", "welcome", b"welcome", "withdraw", b"withdraw"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assign", b"assign", "drain", b"drain", "lease_renewed", b"lease_renewed", "message", b"message", "welcome", b"welcome", "withdraw", b"withdraw"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assign", b"assign", "drain", b"drain", "lease_renewed", b"lease_renewed", "message", b"message", "undrain", b"undrain", "welcome", b"welcome", "withdraw", b"withdraw"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "assign", "withdraw", "lease_renewed", "drain"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "assign", "withdraw", "lease_renewed", "drain", "undrain"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -424,6 +436,10 @@ Global___AttemptLost: _TypeAlias = AttemptLost  # noqa: Y015
 
 @_typing.final
 class Draining(_message.Message):
+    """Drain asks an agent to take nothing new but what its work needs; it answers Draining. Undrain takes that back; it answers Taking. Both hold
+    for a session: an agent that is to go on draining is told so in the next one, too.
+    """
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -451,6 +467,36 @@ class Drain(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Drain: _TypeAlias = Drain  # noqa: Y015
+
+@_typing.final
+class Taking(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Taking: _TypeAlias = Taking  # noqa: Y015
+
+@_typing.final
+class Undrain(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Undrain: _TypeAlias = Undrain  # noqa: Y015
 
 @_typing.final
 class Withdraw(_message.Message):

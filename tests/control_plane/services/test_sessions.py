@@ -7,7 +7,19 @@ import pytest
 from control_plane.ports.records import AgentState
 from tests.control_plane.services.world import plan, world
 from workflow.identifiers import AgentName, Attempt, ExecutionId
-from workflow.session import LANGUAGE, OLDEST_PROTOCOL, PROTOCOL, Drain, Hello, LinkDown, Refused
+from workflow.session import (
+    LANGUAGE,
+    OLDEST_PROTOCOL,
+    PROTOCOL,
+    UNDRAIN,
+    Drain,
+    Draining,
+    Hello,
+    LinkDown,
+    Refused,
+    Taking,
+    Undrain,
+)
 
 
 async def test_unknown_invited_and_revoked_agents_are_refused() -> None:
@@ -62,9 +74,29 @@ async def test_draining_is_told() -> None:
         dev = await w.agent("dev")
         await w.house.sessions.drain(dev.name)
         assert await dev.heard() == Drain()
+        await dev.say(Draining())
         await w.house.sessions.undrain(dev.name)
-        await w.settle()
+        assert await dev.heard() == Undrain()
         await w.start()
+        await w.settle()
+        assert dev.session is not None and dev.session.next() is None  # it is heard first: until then it may decline
+        await dev.say(Taking())
+        assert await dev.assigned()
+
+
+async def test_an_agent_that_cannot_be_told_drains_until_it_is_started_anew() -> None:
+    async with world().running() as w:
+        dev = await w.enlist("dev")
+        dev.protocol = UNDRAIN - 1
+        await dev.connect()
+        await w.house.sessions.drain(dev.name)
+        assert await dev.heard() == Drain()
+        await dev.say(Draining())
+        await w.house.sessions.undrain(dev.name)
+        await w.start()
+        await w.settle()
+        assert dev.session is not None and dev.session.next() is None
+        await dev.connect()
         assert await dev.assigned()
 
 

@@ -32,7 +32,7 @@ from workflow.journal import (
 from workflow.labels import Target
 from workflow.leases import Terms
 from workflow.plan.nodes import Concurrency, Container, Plan, Run, Step
-from workflow.session import Accept, AgentSays, Assign, Bundle, ControlSays, Heartbeat, Hello, LeaseRenewed
+from workflow.session import PROTOCOL, Accept, AgentSays, Assign, Bundle, ControlSays, Heartbeat, Hello, LeaseRenewed
 from workflow.states import ExecutionState, StepStatus, Verdict
 
 ME = Actor("ada")
@@ -101,12 +101,14 @@ class Agent:
         self.world = world
         self.name = AgentName(name)
         self.limit = limit
+        self.protocol = PROTOCOL
         self.session: OpenSession | None = None
         self._bell = asyncio.Event()
 
     async def connect(self, *held: Attempt) -> OpenSession:
         """Say Hello."""
-        self.session = await self.world.house.sessions.open(self.name, Hello("0.1", "process", self.limit, tuple(held)))
+        hello = Hello("0.1", "process", self.limit, tuple(held), protocol=self.protocol)
+        self.session = await self.world.house.sessions.open(self.name, hello)
         self.session.attend(self._bell.set)
         return self.session
 

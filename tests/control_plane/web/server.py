@@ -85,6 +85,11 @@ class Played:
         self.hear("drain", name)
         return True
 
+    async def undrain(self, name: AgentName) -> bool:
+        """Only heard."""
+        self.hear("undrain", name)
+        return True
+
 
 def application(world: World, played: Played) -> FastAPI:
     """The application above the world."""

@@ -293,8 +293,10 @@ async def test_agents(http: httpx.AsyncClient, played: Played) -> None:
     assert played.heard == [("invite", "qa-runner", {"environment": "qa"}, 2)]
     assert [one["connected"] for one in (await http.get("/v1/agents")).json()] == [True, True, False]
     assert (await http.post("/v1/agents/dev-runner/drain")).json()["name"] == "dev-runner"
+    assert (await http.post("/v1/agents/dev-runner/undrain")).json()["name"] == "dev-runner"
     assert (await http.post("/v1/agents/dev-runner/revoke")).status_code == 200
-    for path in ("drain", "revoke"):
+    assert [heard[0] for heard in played.heard[1:]] == ["drain", "undrain", "revoke"]  # type: ignore[index]
+    for path in ("drain", "undrain", "revoke"):
         assert (await http.post(f"/v1/agents/nobody/{path}")).status_code == 404
 
 

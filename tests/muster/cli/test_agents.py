@@ -49,8 +49,11 @@ async def test_the_list(muster: Prompt) -> None:
 
 async def test_sending_away(muster: Prompt, played: Prepared) -> None:
     assert (await muster("agents", "drain", "dev-runner")).stderr == "dev-runner drains; nothing runs there\n"
+    assert (await muster("agents", "undrain", "dev-runner")).stderr == "dev-runner takes work again\n"
+    again = await muster("agents", "undrain", "staging-runner")
+    assert again.stderr == "staging-runner takes work again as soon as it is connected\n"
     assert (await muster("agents", "revoke", "dev-runner")).stderr == "dev-runner is revoked\n"
-    assert played.heard == [("drain", "dev-runner"), ("revoke", "dev-runner")]
+    assert [heard[0] for heard in played.heard] == ["drain", "undrain", "undrain", "revoke"]  # type: ignore[index]
 
 
 async def agent(*words: str, given: bytes, home: Path) -> tuple[int | None, str]:

@@ -88,6 +88,7 @@ async def test_catalog_and_fleet(muster: Muster, played: Played) -> None:
     assert (await muster.invite(NewAgent(name="qa", labels={"environment": "qa"}))).join == "mj1.abc"
     assert [agent.name for agent in await muster.agents()] == ["dev-runner", "prod-runner", "staging-runner"]
     assert (await muster.drain("dev-runner")).name == "dev-runner"
+    assert (await muster.undrain("dev-runner")).name == "dev-runner"
     assert (await muster.revoke("dev-runner")).name == "dev-runner"
     assert await muster.healthy()
 

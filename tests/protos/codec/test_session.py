@@ -35,6 +35,8 @@ from workflow.session import (
     Hello,
     LeaseRenewed,
     Noticed,
+    Taking,
+    Undrain,
     Welcome,
     Withdraw,
 )
@@ -58,6 +60,7 @@ AGENT: dict[type, SearchStrategy[Hello | AgentSays]] = {
     Heartbeat: st.builds(Heartbeat, several),
     AttemptLost: st.builds(AttemptLost, values.attempts, values.words),
     Draining: st.builds(Draining),
+    Taking: st.builds(Taking),
     ChildAddress: st.builds(ChildAddress, values.attempts, values.addresses, st.booleans()),
     Noticed: st.builds(Noticed, values.attempts, st.lists(values.words, max_size=20).map(tuple)),
 }
@@ -76,6 +79,7 @@ CONTROL: dict[type, SearchStrategy[Welcome | ControlSays]] = {
     Withdraw: st.builds(Withdraw, values.attempts, values.words),
     LeaseRenewed: st.builds(LeaseRenewed, values.instants),
     Drain: st.builds(Drain),
+    Undrain: st.builds(Undrain),
 }
 offers = st.builds(
     FileOffer, values.attempts, values.refs, values.file_names, values.counts, values.digests, st.sampled_from(FileKind)
