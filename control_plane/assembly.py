@@ -90,7 +90,8 @@ async def _start(settings: Settings, version: str, stack: AsyncExitStack) -> Rea
     authority = await asyncio.to_thread(X509Authority, state / "authority", tuple(dict.fromkeys(names)), clock)
     vault = await asyncio.to_thread(FileVault.open, state / "vault.key")
 
-    house = join(Ports(store, journals, signals, clock, vault, blobs), terms=settings.terms, version=version)
+    ports = Ports(store, journals, signals, clock, vault, blobs)
+    house = join(ports, terms=settings.terms, version=version, log_limit=round(settings.log_limit * 1024 * 1024))
     await house.load()
     grpc_port = port_for("the agents' port", "--grpc-port", settings.grpc_host, settings.grpc_port)
     enrol_socket = listening("the enrolment port", "--enrol-port", settings.enrol_host, settings.enrol_port)

@@ -51,6 +51,7 @@ class Settings:
     lost_after: float = 300.0
     stop_grace: float = 60.0
     keep_days: float = 0.0  # days for which runs that ended are kept, with their logs and artifacts; 0: for ever
+    log_limit: float = 1024.0  # MiB of output that are kept of one execution; 0: all of it
     log_level: str = "info"
 
     @property
@@ -164,6 +165,13 @@ def _days(raw: object) -> float:
     return number
 
 
+def _mebibytes(raw: object) -> float:
+    number = float(str(raw))
+    if not 0 <= number <= 1_000_000 or isinstance(raw, bool):
+        raise ValueError
+    return number
+
+
 def _text(raw: object) -> str:
     if not isinstance(raw, str):
         raise TypeError
@@ -194,6 +202,7 @@ _BY_NAME: Final[Mapping[str, tuple[Callable[[object], Any], str]]] = {
     "answer": (_seconds, "seconds"),
     "lost_after": (_seconds, "seconds"),
     "stop_grace": (_seconds, "seconds"),
+    "log_limit": (_mebibytes, "MiB, or 0 to keep all that is printed"),
     "keep_days": (_days, "days, or 0 to keep everything"),
 }
 _READERS: Final[dict[str, Callable[[object], Any]]] = {}

@@ -46,6 +46,7 @@ class Bundle:
     variables: Mapping[str, Json] = field(default_factory=dict)
     transfers: tuple[tuple[str, str], ...] = ()  # (digest, path), unpacked before the first step
     annotations: Mapping[str, str] = field(default_factory=dict)
+    log_limit: int = 0  # bytes of output that are kept of the attempt; 0: all
 
 
 # --- the agent says ----------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from agent.conductor.allowance import Allowance
 from agent.conductor.clock import now
 from agent.conductor.notices import notices
 from agent.conductor.operations.table import perform
@@ -71,6 +72,7 @@ class Host:
         self._plan = plan
         self._bundle = bundle
         self._around = replace(around, probe=plan.annotations.get(PROBE, ""))
+        self._allowance = Allowance(bundle.log_limit)
         self._machine = Machine.begin(plan, bundle.variables)
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._running: dict[tuple[StepRef, int], _Running] = {}
@@ -163,7 +165,8 @@ class Host:
                 assert_never(command)
 
     def _stage(self, ref: StepRef, names: Mapping[str, Json]) -> Stage:
-        return Stage(self._around, ref, names, Printed(self._around.journal, ref, self._around.secrets))
+        printed = Printed(self._around.journal, ref, self._around.secrets, self._allowance)
+        return Stage(self._around, ref, names, printed)
 
     def _set(self, timer: str, after: int) -> None:
         def fire() -> None:

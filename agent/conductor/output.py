@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from agent.conductor.allowance import Allowance, amount
 from agent.conductor.clock import now
 from agent.conductor.journal import Journal
 from workflow.identifiers import Instant, StepRef
@@ -32,9 +33,13 @@ class _Chunk:
 class Printed:
     """The output of one run of one step."""
 
-    def __init__(self, journal: Journal, ref: StepRef, secrets: Iterable[str]) -> None:
+    def __init__(
+        self, journal: Journal, ref: StepRef, secrets: Iterable[str], allowance: Allowance | None = None
+    ) -> None:
         secrets = tuple(secrets)
         self._journal = journal
+        self._allowance = allowance or Allowance()
+        self._dropped = 0
         self._ref = ref
         self._maskers = {stream: Masker(secrets) for stream in Stream}
         self._chunks: list[_Chunk] = []
@@ -64,6 +69,8 @@ class Printed:
         await self.flush()
         for stream, masker in self._maskers.items():
             await self._write(now(), stream, masker.flush())
+        if self._dropped:
+            await self._tell(now(), f"{self._dropped} bytes that this step printed were not kept")
 
     async def say(self, words: str) -> None:
         """One line of Muster's own, at once."""
@@ -71,6 +78,23 @@ class Printed:
         await self.flush()
 
     async def _write(self, at: Instant, stream: Stream, shown: bytes) -> None:
+        kept = len(shown) if stream is Stream.SYSTEM else self._allowance.grant(len(shown))
+        await self._append(at, stream, shown[:kept])
+        if kept < len(shown):
+            await self._drop(at, len(shown) - kept)
+
+    async def _drop(self, at: Instant, size: int) -> None:
+        """Count it; the first time of a step it is told where in its log that was."""
+        if not self._dropped:
+            limit = amount(self._allowance.limit)
+            words = f"the execution has printed {limit}, which is all that is kept of one (log_limit)"
+            await self._tell(at, f"{words}: what this step prints from here on is dropped")
+        self._dropped += size
+
+    async def _tell(self, at: Instant, words: str) -> None:
+        await self._append(at, Stream.SYSTEM, words.encode() + b"\n")
+
+    async def _append(self, at: Instant, stream: Stream, shown: bytes) -> None:
         for start in range(0, len(shown), MAX_CHUNK):
             await self._journal.room()
             await self._journal.write(Output(at, self._ref, stream, shown[start : start + MAX_CHUNK]))

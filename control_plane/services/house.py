@@ -23,6 +23,7 @@ from control_plane.services.progress import Progress
 from control_plane.services.routing import Routing
 from control_plane.services.schedules import Schedules
 from control_plane.services.sessions import Sessions
+from control_plane.services.sessions.offers import Offers
 from control_plane.services.submission import Planning, Submission
 from control_plane.services.supervision import Supervision
 from workflow.leases import Leases, Terms
@@ -73,16 +74,17 @@ class House:
             self.ready.set()
 
 
-def join(ports: Ports, *, terms: Terms | None = None, version: str = "") -> House:
+def join(ports: Ports, *, terms: Terms | None = None, version: str = "", log_limit: int = 0) -> House:
     """The house over these ports."""
     terms = terms or Terms()
     store, signals, clock = ports.store, ports.signals, ports.clock
     commits, leases, feeds = Commits(store, signals), Leases(terms), Feeds(store)
     durations = Durations(store, ports.blobs)
     planning = Planning(store, clock, ports.vault, durations)
+    offers = Offers(ports.vault, log_limit)
     supervision = Supervision(store, clock, commits, leases, terms)
-    routing = Routing(store, signals, clock, commits, ports.vault, terms)
-    sessions = Sessions(store, signals, clock, commits, leases, routing, supervision, ports.vault, terms, version)
+    routing = Routing(store, signals, clock, commits, offers, terms)
+    sessions = Sessions(store, signals, clock, commits, leases, routing, supervision, offers, terms, version)
     progress = Progress(store, ports.journals, signals, clock, commits, feeds, planning)
     orchestration = Orchestration(store, ports.journals, signals, clock, commits, feeds, planning)
     for listener in (supervision, routing, feeds, progress, orchestration, sessions):

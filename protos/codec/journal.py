@@ -282,6 +282,7 @@ def encode_bundle(bundle: Bundle) -> wire.Bundle:
         variables_json=checks.to_json("a bundle's variables", bundle.variables),
         transfers=children.encode_transfers(bundle.transfers),
         annotations=bundle.annotations,
+        log_limit=bundle.log_limit,
     )
 
 
@@ -292,4 +293,5 @@ def decode_bundle(message: wire.Bundle) -> Bundle:
         variables=checks.from_json("a bundle's variables", message.variables_json),
         transfers=checks.pairs(message.transfers),
         annotations=checks.texts("annotations", message.annotations),
+        log_limit=message.log_limit,
     )

@@ -39,6 +39,8 @@ def assign(
     to: Attempt | None = None,
     variables: Mapping[str, Json] | None = None,
     transfers: Sequence[tuple[str, str]] = (),
+    log_limit: int = 0,
 ) -> Assign:
     """The plan as it is handed to an agent."""
-    return Assign(Bundle(to or attempt(), to_bytes(made), variables or {}, tuple(transfers)))
+    bundle = Bundle(to or attempt(), to_bytes(made), variables or {}, tuple(transfers), log_limit=log_limit)
+    return Assign(bundle)

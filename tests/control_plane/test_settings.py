@@ -51,6 +51,13 @@ def test_ports_must_differ(tmp_path: Path) -> None:
     load(tmp_path, {"MUSTER_GRPC_PORT": "0", "MUSTER_WEB_PORT": "0"}, {})
 
 
+def test_how_much_of_a_log_is_kept(tmp_path: Path) -> None:
+    assert load(tmp_path, {}, {}).log_limit == 1024
+    assert load(tmp_path, {"MUSTER_LOG_LIMIT": "0"}, {}).log_limit == 0
+    with pytest.raises(BadSettings, match="log_limit must be MiB, or 0 to keep all that is printed, not 'much'"):
+        load(tmp_path, {"MUSTER_LOG_LIMIT": "much"}, {})
+
+
 def test_what_is_kept_for_how_long(tmp_path: Path) -> None:
     assert load(tmp_path, {}, {}).keep_days == 0
     assert load(tmp_path, {"MUSTER_KEEP_DAYS": "30"}, {}).keep_days == 30

@@ -16,12 +16,12 @@ from control_plane.ports.clock import Clock
 from control_plane.ports.records import AgentRow, AgentState, ExecutionRow
 from control_plane.ports.signals import Signals
 from control_plane.ports.store import Store, Unavailable, Unit
-from control_plane.ports.vault import Unreadable, Vault
+from control_plane.ports.vault import Unreadable
 from control_plane.services.commits import Commits, Committed, Draft
 from control_plane.services.endings import end, stop
 from control_plane.services.routing.facts import seat_of, work_of
 from control_plane.services.routing.reasons import Reasons
-from control_plane.services.sessions.opening import assign
+from control_plane.services.sessions.offers import Offers
 from control_plane.services.sessions.session import OpenSession
 from workflow.identifiers import SECOND, AgentName, ExecutionId, Instant, RunId
 from workflow.leases import Terms
@@ -41,10 +41,10 @@ class Routing:
     """The service. ``load`` before anything is served, then ``run``."""
 
     def __init__(
-        self, store: Store, signals: Signals, clock: Clock, commits: Commits, vault: Vault, terms: Terms
+        self, store: Store, signals: Signals, clock: Clock, commits: Commits, offers: Offers, terms: Terms
     ) -> None:
         self._store = store
-        self._vault = vault
+        self._offers = offers
         self._signals = signals
         self._clock = clock
         self._commits = commits
@@ -156,7 +156,7 @@ class Routing:
         """Hand out, make room, give up; the rows as they are then."""
         until = Instant(now + round(self._terms.lease * SECOND))
         for placement in decisions.placements:
-            _hand_out(draft, placement, self._vault, now, until)
+            _hand_out(draft, placement, self._offers, now, until)
         for oldest, newcomer in decisions.evictions:
             row, cause = draft.get(oldest), draft.get(newcomer)
             if row is not None:
@@ -176,7 +176,7 @@ def _touched(decisions: Decisions) -> list[ExecutionId]:
     return [*placed, *evicted, *(execution for execution, _ in decisions.hopeless)]
 
 
-def _hand_out(draft: Draft, placement: Placement, vault: Vault, now: Instant, until: Instant) -> None:
+def _hand_out(draft: Draft, placement: Placement, offers: Offers, now: Instant, until: Instant) -> None:
     """Raise the attempt and give it to the agent, if the row still waits for that."""
     row = draft.get(placement.execution)
     if row is None or row.state is not ExecutionState.QUEUED or row.attempt != placement.attempt:
@@ -191,7 +191,7 @@ def _hand_out(draft: Draft, placement: Placement, vault: Vault, now: Instant, un
         return
     row = replace(row, state=ExecutionState.ASSIGNED, agent=placement.agent, lease_until=until)
     try:
-        offer = assign(row, plan, vault)
+        offer = offers.of(row, plan)
     except Unreadable as lost:
         reason = f"its sensitive parameters cannot be read: {lost}"
         end(draft, replace(row, state=ExecutionState.QUEUED, agent=None), ExecutionState.ABORTED, reason, now)

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from control_plane.ports.records import AgentRow, AgentState, ExecutionRow, PlanRow
+from control_plane.ports.records import AgentRow, AgentState, ExecutionRow
 from control_plane.ports.store import Unit
-from control_plane.ports.vault import Unreadable, Vault
-from control_plane.services.entrusted import unsealed
+from control_plane.ports.vault import Unreadable
+from control_plane.services.sessions.offers import Offers
 from control_plane.services.sessions.session import Opening
 from workflow.identifiers import AgentName, Attempt, Instant
-from workflow.journal import ChildKind
 from workflow.leases import Standing, Terms, standing
-from workflow.session import LANGUAGE, OLDEST_PROTOCOL, PROTOCOL, Assign, Bundle, Hello, Refused, Welcome
+from workflow.session import LANGUAGE, OLDEST_PROTOCOL, PROTOCOL, Assign, Hello, Refused, Welcome
 from workflow.states import ExecutionState
 
 _LIVE = (ExecutionState.ASSIGNED, ExecutionState.RUNNING, ExecutionState.PAUSED, ExecutionState.STOPPING)
@@ -43,7 +42,7 @@ def check_versions(hello: Hello, version: str) -> int:
 
 
 def opened(
-    unit: Unit, agent: AgentName, hello: Hello, vault: Vault, terms: Terms, version: str, now: Instant
+    unit: Unit, agent: AgentName, hello: Hello, offers: Offers, terms: Terms, version: str, now: Instant
 ) -> tuple[AgentRow, Opening]:
     """Begin a session: the agent's row, raised by an epoch, and the opening. Refused where it may not."""
     protocol = check_versions(hello, version)
@@ -66,7 +65,7 @@ def opened(
     )
     ours = unit.executions.in_states(_LIVE, agent=agent, limit=1_000_000)
     unheard = (mine for mine in ours if mine.state is ExecutionState.ASSIGNED and mine.current not in held)
-    offers = [_offer(unit, mine, vault) for mine in unheard]
+    unsaid = [_offer(unit, mine, offers) for mine in unheard]
     welcome = Welcome(
         session=row.session,
         heartbeat_ms=round(terms.heartbeat * 1000),
@@ -76,7 +75,7 @@ def opened(
         protocol=protocol,
         version=version,
     )
-    return row, Opening(welcome, tuple(offer for offer in offers if offer is not None))
+    return row, Opening(welcome, tuple(offer for offer in unsaid if offer is not None))
 
 
 def holds(row: ExecutionRow | None, agent: AgentName, attempt: Attempt) -> bool:
@@ -86,17 +85,10 @@ def holds(row: ExecutionRow | None, agent: AgentName, attempt: Attempt) -> bool:
     return standing(row.attempt, row.state, attempt.number) is Standing.CURRENT
 
 
-def assign(row: ExecutionRow, plan: PlanRow, vault: Vault) -> Assign:
-    """The offer of the execution's present attempt. Unreadable."""
-    bundle = Bundle(row.current, plan.plan, plan.variables, plan.transfers, plan.annotations)
-    service = row.place is not None and row.place.kind is ChildKind.SERVICE
-    return Assign(bundle, service, unsealed(vault, plan.secrets))
-
-
-def _offer(unit: Unit, row: ExecutionRow, vault: Vault) -> Assign | None:
+def _offer(unit: Unit, row: ExecutionRow, offers: Offers) -> Assign | None:
     """None where it cannot be made: its lease lapses, and whoever hands it out again says why it cannot be."""
     plan = unit.executions.plan(row.id)
     try:
-        return assign(row, plan, vault) if plan is not None else None
+        return offers.of(row, plan) if plan is not None else None
     except Unreadable:
         return None

@@ -16,9 +16,9 @@ from control_plane.ports.clock import Clock
 from control_plane.ports.records import AgentRow, AgentState
 from control_plane.ports.signals import Signals
 from control_plane.ports.store import Store, Unavailable, Unit
-from control_plane.ports.vault import Vault
 from control_plane.services.commits import Commits, Committed, Draft
 from control_plane.services.endings import lose, requeue
+from control_plane.services.sessions.offers import Offers
 from control_plane.services.sessions.opening import MOST_HELD, check_versions, holds, opened
 from control_plane.services.sessions.session import OpenSession
 from workflow.identifiers import AgentName, Attempt
@@ -84,7 +84,7 @@ class Sessions:
         leases: Leases,
         watcher: Watcher,
         supervisor: Supervisor,
-        vault: Vault,
+        offers: Offers,
         terms: Terms,
         version: str,
     ) -> None:
@@ -95,7 +95,7 @@ class Sessions:
         self._leases = leases
         self._watcher = watcher
         self._supervisor = supervisor
-        self._vault = vault
+        self._offers = offers
         self._terms = terms
         self._version = version
         self._open: dict[AgentName, OpenSession] = {}
@@ -152,7 +152,7 @@ class Sessions:
         now = self._clock.now()
         try:
             row, opening = await self._store.write(
-                lambda unit: opened(unit, agent, hello, self._vault, self._terms, self._version, now)
+                lambda unit: opened(unit, agent, hello, self._offers, self._terms, self._version, now)
             )
         except BaseException as error:
             self._left(session)

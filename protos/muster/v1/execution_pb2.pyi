@@ -752,10 +752,13 @@ class Bundle(_message.Message):
     VARIABLES_JSON_FIELD_NUMBER: _builtins.int
     TRANSFERS_FIELD_NUMBER: _builtins.int
     ANNOTATIONS_FIELD_NUMBER: _builtins.int
+    LOG_LIMIT_FIELD_NUMBER: _builtins.int
     plan_json: _builtins.bytes
     """workflow.plan.encode, version inside"""
     variables_json: _builtins.str
     """index, matrix, ... and execution.*, workflow.*"""
+    log_limit: _builtins.int
+    """bytes of output that are kept of the attempt; 0, and from older control planes: all"""
     @_builtins.property
     def attempt(self) -> Global___Attempt: ...
     @_builtins.property
@@ -772,10 +775,11 @@ class Bundle(_message.Message):
         variables_json: _builtins.str = ...,
         transfers: _abc.Iterable[Global___Transfer] | None = ...,
         annotations: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        log_limit: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotations", b"annotations", "attempt", b"attempt", "plan_json", b"plan_json", "transfers", b"transfers", "variables_json", b"variables_json"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotations", b"annotations", "attempt", b"attempt", "log_limit", b"log_limit", "plan_json", b"plan_json", "transfers", b"transfers", "variables_json", b"variables_json"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -128,4 +128,5 @@ bundles = st.builds(
     variables=objects,
     transfers=transfers,
     annotations=labels,
+    log_limit=st.integers(0, 2**63 - 1),
 )

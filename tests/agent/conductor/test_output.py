@@ -1,0 +1,75 @@
+"""What is kept of what steps print: all, or as much as is allowed, and then the place and the count are told."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.conductor.allowance import Allowance, amount
+from agent.conductor.journal import Journal, left
+from agent.conductor.output import Printed
+from tests.agent.conftest import Bench
+from tests.agent.plans import assign, plan, shell
+from workflow.identifiers import StepRef
+from workflow.journal import Output, Stream
+
+
+async def printed(folder: Path, limit: int, *pieces: bytes) -> list[tuple[Stream, bytes]]:
+    """The journal's output of a step that prints these, each flushed."""
+    journal = Journal(folder)
+    step = Printed(journal, StepRef("1"), ("secret",), Allowance(limit))
+    for piece in pieces:
+        step.add(Stream.STDOUT, piece)
+        await step.flush()
+    await step.finish()
+    journal.close()
+    entries = [record.entry for record in left(folder, 0)]
+    return [(entry.stream, entry.data) for entry in entries if isinstance(entry, Output)]
+
+
+async def test_beyond_the_limit_the_place_and_the_count_are_told(tmp_path: Path) -> None:
+    found = await printed(tmp_path / "j", 8, b"hello ", b"world\n", b"and more\n")
+    assert found == [
+        (Stream.STDOUT, b"hello "),
+        (Stream.STDOUT, b"wo"),
+        (
+            Stream.SYSTEM,
+            b"the execution has printed 8 bytes, which is all that is kept of one (log_limit): "
+            b"what this step prints from here on is dropped\n",
+        ),
+        (Stream.SYSTEM, b"13 bytes that this step printed were not kept\n"),
+    ]
+
+
+async def test_what_fits_exactly_is_whole_and_nothing_is_said(tmp_path: Path) -> None:
+    assert await printed(tmp_path / "j", 6, b"hello\n") == [(Stream.STDOUT, b"hello\n")]
+
+
+@given(st.lists(st.binary(min_size=1, max_size=20), max_size=8), st.integers(1, 60))
+def test_however_it_is_cut_the_kept_and_the_dropped_are_all(pieces: list[bytes], limit: int) -> None:
+    whole = b"".join(pieces).replace(b"secret", b"*****")
+    with tempfile.TemporaryDirectory() as folder:
+        found = asyncio.run(printed(Path(folder) / "j", limit, *pieces))
+    kept = b"".join(data for stream, data in found if stream is Stream.STDOUT)
+    told = [data for stream, data in found if stream is Stream.SYSTEM]
+    assert kept == whole[:limit]
+    assert len(told) == (2 if len(whole) > limit else 0)
+    if told:
+        assert told[-1].split()[0] == str(len(whole) - limit).encode()
+
+
+async def test_all_steps_of_an_execution_share_it(bench: Bench) -> None:
+    work = assign(plan(shell("printf 12345"), shell("printf 6789"), shell("exit 0")), log_limit=7)
+    held = await bench.run(work)
+    assert held.output() == b"1234567"
+    assert held.output("2", Stream.SYSTEM).endswith(b"2 bytes that this step printed were not kept\n")
+    assert held.output("1", Stream.SYSTEM) == b"" and held.output("3", Stream.SYSTEM) == b""
+    assert held.finished is not None and held.finished.state.value == "passed"
+
+
+def test_sizes_for_people() -> None:
+    assert [amount(size) for size in (12, 1536, 1 << 20, 3 << 29)] == ["12 bytes", "1.5 KiB", "1 MiB", "1.5 GiB"]
