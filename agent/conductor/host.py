@@ -165,7 +165,7 @@ class Host:
                 assert_never(command)
 
     def _stage(self, ref: StepRef, names: Mapping[str, Json]) -> Stage:
-        printed = Printed(self._around.journal, ref, self._around.secrets, self._allowance)
+        printed = Printed(self._around.journal, ref, self._around.secrets, self._allowance.share())
         return Stage(self._around, ref, names, printed)
 
     def _set(self, timer: str, after: int) -> None:

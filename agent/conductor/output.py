@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from agent.conductor.allowance import Allowance, amount
+from agent.conductor.allowance import Allowance, Share, amount
 from agent.conductor.clock import now
 from agent.conductor.journal import Journal
 from workflow.identifiers import Instant, StepRef
@@ -33,12 +33,10 @@ class _Chunk:
 class Printed:
     """The output of one run of one step."""
 
-    def __init__(
-        self, journal: Journal, ref: StepRef, secrets: Iterable[str], allowance: Allowance | None = None
-    ) -> None:
+    def __init__(self, journal: Journal, ref: StepRef, secrets: Iterable[str], share: Share | None = None) -> None:
         secrets = tuple(secrets)
         self._journal = journal
-        self._allowance = allowance or Allowance()
+        self._share = share or Allowance().share()
         self._dropped = 0
         self._ref = ref
         self._maskers = {stream: Masker(secrets) for stream in Stream}
@@ -78,17 +76,18 @@ class Printed:
         await self.flush()
 
     async def _write(self, at: Instant, stream: Stream, shown: bytes) -> None:
-        kept = len(shown) if stream is Stream.SYSTEM else self._allowance.grant(len(shown))
+        kept = len(shown) if stream is Stream.SYSTEM else self._share.grant(len(shown))
         await self._append(at, stream, shown[:kept])
         if kept < len(shown):
             await self._drop(at, len(shown) - kept)
 
     async def _drop(self, at: Instant, size: int) -> None:
-        """Count it; the first time of a step it is told where in its log that was."""
+        """Count it; where in its log that began is told."""
         if not self._dropped:
-            limit = amount(self._allowance.limit)
-            words = f"the execution has printed {limit}, which is all that is kept of one (log_limit)"
-            await self._tell(at, f"{words}: what this step prints from here on is dropped")
+            words = (
+                f"this step has printed {amount(self._share.limit or 0)}, which is all that is kept of it (log_limit)"
+            )
+            await self._tell(at, f"{words}: what it prints from here on is dropped")
         self._dropped += size
 
     async def _tell(self, at: Instant, words: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.conductor.allowance import Allowance, amount
+from agent.conductor.allowance import LITTLE, Allowance, amount
 from agent.conductor.journal import Journal, left
 from agent.conductor.output import Printed
 from tests.agent.conftest import Bench
@@ -21,7 +21,7 @@ from workflow.journal import Output, Stream
 async def printed(folder: Path, limit: int, *pieces: bytes) -> list[tuple[Stream, bytes]]:
     """The journal's output of a step that prints these, each flushed."""
     journal = Journal(folder)
-    step = Printed(journal, StepRef("1"), ("secret",), Allowance(limit))
+    step = Printed(journal, StepRef("1"), ("secret",), Allowance(limit).share())
     for piece in pieces:
         step.add(Stream.STDOUT, piece)
         await step.flush()
@@ -38,8 +38,8 @@ async def test_beyond_the_limit_the_place_and_the_count_are_told(tmp_path: Path)
         (Stream.STDOUT, b"wo"),
         (
             Stream.SYSTEM,
-            b"the execution has printed 8 bytes, which is all that is kept of one (log_limit): "
-            b"what this step prints from here on is dropped\n",
+            b"this step has printed 8 bytes, which is all that is kept of it (log_limit): "
+            b"what it prints from here on is dropped\n",
         ),
         (Stream.SYSTEM, b"13 bytes that this step printed were not kept\n"),
     ]
@@ -62,13 +62,22 @@ def test_however_it_is_cut_the_kept_and_the_dropped_are_all(pieces: list[bytes],
         assert told[-1].split()[0] == str(len(whole) - limit).encode()
 
 
-async def test_all_steps_of_an_execution_share_it(bench: Bench) -> None:
-    work = assign(plan(shell("printf 12345"), shell("printf 6789"), shell("exit 0")), log_limit=7)
+async def test_a_step_that_floods_leaves_something_to_those_that_follow(bench: Bench) -> None:
+    flood = "head -c 1000000 /dev/zero | tr '\\0' x"
+    work = assign(plan(shell(flood), shell(flood), shell("printf after")), log_limit=8 * LITTLE)
     held = await bench.run(work)
-    assert held.output() == b"1234567"
-    assert held.output("2", Stream.SYSTEM).endswith(b"2 bytes that this step printed were not kept\n")
-    assert held.output("1", Stream.SYSTEM) == b"" and held.output("3", Stream.SYSTEM) == b""
+    assert [len(held.output(ref)) for ref in ("1", "2", "3")] == [4 * LITTLE, 2 * LITTLE, 5]
+    assert held.output("1", Stream.SYSTEM).endswith(b"737856 bytes that this step printed were not kept\n")
+    assert held.output("3", Stream.SYSTEM) == b""
     assert held.finished is not None and held.finished.state.value == "passed"
+
+
+def test_a_step_always_gets_half_of_what_is_left_and_a_little_in_any_case() -> None:
+    whole, shares = Allowance(16 * LITTLE), []
+    for _ in range(6):
+        share = whole.share()
+        shares.append(share.grant(100 * LITTLE) // LITTLE)
+    assert shares == [8, 4, 2, 1, 1, 1]
 
 
 def test_sizes_for_people() -> None:
