@@ -165,7 +165,8 @@ class Host:
                 assert_never(command)
 
     def _stage(self, ref: StepRef, names: Mapping[str, Json]) -> Stage:
-        printed = Printed(self._around.journal, ref, self._around.secrets, self._allowance.share())
+        around = self._around
+        printed = Printed(around.journal, ref, around.secrets, self._allowance.share(), around.tokens)
         return Stage(self._around, ref, names, printed)
 
     def _set(self, timer: str, after: int) -> None:

@@ -7,7 +7,7 @@ a person watching sees them; a busy step's are gathered for up to 100 ms or 256 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from agent.conductor.allowance import Allowance, Share, amount
@@ -22,6 +22,14 @@ GATHER = 0.1
 AT_ONCE = 0.002
 """Seconds that the first bytes after a silence wait for their neighbours."""
 
+Tokens = Callable[[], tuple[str, ...]]
+"""Secrets that come while a step runs; the same tuple for as long as there is none more."""
+
+
+def no_tokens() -> tuple[str, ...]:
+    """None ever."""
+    return ()
+
 
 @dataclass(slots=True)
 class _Chunk:
@@ -33,13 +41,21 @@ class _Chunk:
 class Printed:
     """The output of one run of one step."""
 
-    def __init__(self, journal: Journal, ref: StepRef, secrets: Iterable[str], share: Share | None = None) -> None:
-        secrets = tuple(secrets)
+    def __init__(
+        self,
+        journal: Journal,
+        ref: StepRef,
+        secrets: Iterable[str],
+        share: Share | None = None,
+        tokens: Tokens = no_tokens,
+    ) -> None:
+        self._secrets = tuple(secrets)
+        self._tokens, self._known = tokens, tokens()
         self._journal = journal
         self._share = share or Allowance().share()
         self._dropped = 0
         self._ref = ref
-        self._maskers = {stream: Masker(secrets) for stream in Stream}
+        self._maskers = self._masking()
         self._chunks: list[_Chunk] = []
         self._size = 0
         self._flushed = 0.0
@@ -59,6 +75,8 @@ class Printed:
         """Write what was gathered; waits while the journal has no room."""
         chunks, self._chunks, self._size, self.due = self._chunks, [], 0, None
         self._flushed = time.monotonic()
+        if self._tokens() is not self._known:
+            await self._mask_more()
         for chunk in chunks:
             await self._write(chunk.at, chunk.stream, self._maskers[chunk.stream].feed(bytes(chunk.data)))
 
@@ -74,6 +92,16 @@ class Printed:
         """One line of Muster's own, at once."""
         self.add(Stream.SYSTEM, words.encode() + b"\n")
         await self.flush()
+
+    def _masking(self) -> dict[Stream, Masker]:
+        return {stream: Masker((*self._secrets, *self._known)) for stream in Stream}
+
+    async def _mask_more(self) -> None:
+        """Another secret has come: it cannot have been printed before now."""
+        before, self._known = self._maskers, self._tokens()
+        for stream, masker in before.items():
+            await self._write(now(), stream, masker.flush())
+        self._maskers = self._masking()
 
     async def _write(self, at: Instant, stream: Stream, shown: bytes) -> None:
         kept = len(shown) if stream is Stream.SYSTEM else self._share.grant(len(shown))

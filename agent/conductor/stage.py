@@ -9,7 +9,7 @@ from signal import SIGSTOP
 
 from agent.conductor.exchange import Exchange
 from agent.conductor.journal import Journal
-from agent.conductor.output import Printed
+from agent.conductor.output import Printed, Tokens, no_tokens
 from agent.conductor.place import Place
 from workflow.identifiers import Attempt, StepRef
 from workflow.plan.nodes import Json
@@ -41,11 +41,13 @@ class Surroundings:
     """``secret/<name>/<key>`` and ``config/<name>/<key>`` -> value."""
     probe: str = ""
     """The readiness probe of a service, as JSON."""
+    tokens: Tokens = no_tokens
+    """What is masked besides the secrets among ``values``."""
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """The values that are masked."""
-        return tuple(value for name, value in self.values.items() if name.startswith("secret/"))
+        return (*(value for name, value in self.values.items() if name.startswith("secret/")), *self.tokens())
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,11 @@ from urllib.parse import urlencode
 
 from kubernetes.aio.stream import WsApiClient
 
+from agent.conductor.pod.token import TOKEN
 from agent.executors.kubernetes.naming import pod_name
+from agent.executors.kubernetes.policy import Policy
 from tests.agent.plans import plan
-from tests.cluster.conftest import STARTED, ClusterBench
+from tests.cluster.conftest import STARTED, ClusterBench, bench_on
 from tests.cluster.test_logs import printed_by_the_conductor, program
 from tests.cluster.test_steps import ends, shell
 from workflow.identifiers import Attempt
@@ -91,6 +93,14 @@ async def test_a_secret_that_is_only_mounted_is_masked(bench: ClusterBench) -> N
     mounts: tuple[dict[str, Json], ...] = ({"name": "a", "mountPath": "/a"}, {"name": "b", "mountPath": "/b"})
     held = await bench.run(plan(shell("cat /a/token /a/other /b/t; echo", volume_mounts=mounts), pod=pod))
     assert held.output() == STARS * 3 + b"\n"
+
+
+async def test_the_token_of_an_account_that_the_workflow_names_is_masked(kubeconfig: str, namespace: str) -> None:
+    policy = Policy(service_accounts=("default",))
+    async with bench_on(kubeconfig, namespace, policy=policy) as bench:
+        script = f"cat {TOKEN}; echo; cut -c1-3 {TOKEN}; base64 -w0 {TOKEN}; echo"
+        held = await bench.run(plan(shell(script), pod={"serviceAccountName": "default"}))
+        assert held.output() == STARS + b"\neyJ\n" + STARS + b"\n"
 
 
 LOOKING = """

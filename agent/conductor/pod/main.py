@@ -29,6 +29,7 @@ from agent.conductor.pod.gate import Gate
 from agent.conductor.pod.listening import server_context
 from agent.conductor.pod.place import PodPlace
 from agent.conductor.pod.terms import BUNDLE, PodTerms
+from agent.conductor.pod.token import Tokens
 from agent.conductor.pod.values import laid_down
 from agent.conductor.processes import Processes
 from agent.conductor.server import BUFFER, Server
@@ -152,7 +153,8 @@ async def _executed(parts: _Parts) -> None:
     place = PodPlace(terms, parts.gates, processes)
     values = {**laid_down(Path(terms.values), terms.fields, os.environ), **parts.entrusted}
     shell = (f"{terms.tools}/sh",)
-    around = Surroundings(bundle.attempt, place, parts.journal, parts.exchange, dict(terms.env), shell, values)
+    env = dict(terms.env)
+    around = Surroundings(bundle.attempt, place, parts.journal, parts.exchange, env, shell, values, tokens=Tokens())
     host = Host(plan, bundle, around)
     host.entrusted(SecretValues(values))
     parts.attendance.serve(host)

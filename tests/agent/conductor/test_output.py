@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from agent.conductor.allowance import LITTLE, Allowance, amount
 from agent.conductor.journal import Journal, left
 from agent.conductor.output import Printed
+from agent.conductor.pod.token import Tokens
 from tests.agent.conftest import Bench
 from tests.agent.plans import assign, plan, shell
 from workflow.identifiers import StepRef
@@ -78,6 +79,27 @@ def test_a_step_always_gets_half_of_what_is_left_and_a_little_in_any_case() -> N
         share = whole.share()
         shares.append(share.grant(100 * LITTLE) // LITTLE)
     assert shares == [8, 4, 2, 1, 1, 1]
+
+
+async def test_a_token_that_is_renewed_while_a_step_runs_is_masked_before_and_after(tmp_path: Path) -> None:
+    file, journal = tmp_path / "token", Journal(tmp_path / "j")
+    file.write_text("first-token\n")
+    tokens = Tokens(file)
+    step = Printed(journal, StepRef("1"), ("secret",), None, tokens)
+    assert tokens() is tokens()
+    for printed in (b"a first-token b sec", b"ret c ", b"first-token and second-token\n"):
+        if printed.startswith(b"first"):
+            (tmp_path / "next").write_text("second-token\n")
+            (tmp_path / "next").rename(file)
+        step.add(Stream.STDOUT, printed)
+        await step.flush()
+    file.unlink()
+    step.add(Stream.STDOUT, b"second-token")
+    await step.finish()
+    journal.close()
+    entries = [record.entry for record in left(tmp_path / "j", 0)]
+    shown = b"".join(entry.data for entry in entries if isinstance(entry, Output))
+    assert shown == b"a ***** b ***** c ***** and *****\n*****"
 
 
 def test_sizes_for_people() -> None:
