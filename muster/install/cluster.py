@@ -30,6 +30,7 @@ _MAX_EVENT: Final = 8 * 1024 * 1024
 _TYPES: Final = {"PATCH": "application/apply-patch+yaml", "POST": "application/json", "DELETE": "application/json"}
 _KINDS: Final = {
     "Namespace": ("/api/v1", "namespaces"),
+    "Node": ("/api/v1", "nodes"),
     "ServiceAccount": ("/api/v1", "serviceaccounts"),
     "Secret": ("/api/v1", "secrets"),
     "ConfigMap": ("/api/v1", "configmaps"),
@@ -104,7 +105,7 @@ class Cluster:
         """None where there is none."""
         return await self._asked("GET", _path(kind, namespace, name), missing=True)
 
-    async def all(self, kind: str, namespace: str, selector: str = "", fields: str = "") -> list[Object]:
+    async def all(self, kind: str, namespace: str | None = None, selector: str = "", fields: str = "") -> list[Object]:
         """Those with these labels and fields."""
         query = {"labelSelector": selector, "fieldSelector": fields}
         found = await self._asked("GET", _path(kind, namespace), {key: value for key, value in query.items() if value})

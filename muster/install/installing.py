@@ -6,6 +6,7 @@ agent that joined keeps who it is, and a policy that somebody wrote is not writt
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
@@ -13,6 +14,7 @@ from typing import Any, Final, Protocol
 from muster.install.cluster import Cluster, Right
 from muster.install.invitation import led
 from muster.install.manifests import INVITED, SETTINGS, Install, agent_manifests, mark, namespace, selected
+from muster.install.nodes import choice, chosen_before
 from muster.install.problems import FAILED, INVALID, InstallProblem
 from muster.install.waiting import Say, Waiting
 from workflow.views import AgentView
@@ -91,7 +93,7 @@ async def install(cluster: Cluster, fleet: Fleet | None, wanted: Install, wish: 
         wanted = replace(wanted, invitation=invitation, invited=mark(invitation))
     else:
         wanted = replace(wanted, invited=found.invited)
-    wanted = _kept(wanted, found, wish)
+    wanted = await _fitted(cluster, _kept(wanted, found, wish), found, say)
     await _placed(cluster, wanted, found, say)
     for body in agent_manifests(wanted)[1:]:
         await cluster.apply(body)
@@ -108,6 +110,19 @@ def _kept(wanted: Install, found: Found, wish: Wish) -> Install:
     if settings is not None and wish.keep_settings:
         wanted = replace(wanted, settings=str(settings))
     return wanted
+
+
+async def _fitted(cluster: Cluster, wanted: Install, found: Found, say: Say) -> Install:
+    """Made for the nodes that there are, where no setting says otherwise and one may see them."""
+    if "tools" in tomllib.loads(wanted.settings):
+        return wanted
+    before = chosen_before(found.config)
+    if await cluster.lacking([Right("list", "Node")]):
+        return replace(wanted, tools=before)
+    made = choice(await cluster.all("Node"))
+    if made.tools != before:
+        say(f"pods get their tools by {made.tools}: {made.why}")
+    return replace(wanted, tools=made.tools)
 
 
 async def check_rights(cluster: Cluster, wanted: Install) -> None:

@@ -45,6 +45,8 @@ class Install:
     """Content of policy.toml."""
     settings: str = ""
     """More of cluster.toml, as TOML: ``profile``, ``[patience]``, ``[pod]``, ... ``checked_settings`` took it."""
+    tools: str = ""
+    """``tools`` in cluster.toml, for the nodes that there are; empty: as the agent does by itself."""
     cpu: str = "50m"
     memory: str = "128Mi"
 
@@ -90,6 +92,8 @@ def cluster_file(install: Install) -> str:
     known = {"namespace": install.namespace, "image": install.image, "identity": install.title}
     if install.pull_policy:
         known["pull_policy"] = install.pull_policy
+    if install.tools and "tools" not in tomllib.loads(install.settings):
+        known["tools"] = install.tools
     lines = [f"{key} = {json.dumps(value)}" for key, value in known.items()]
     if install.pull_secrets and "pod" not in tomllib.loads(install.settings):
         names = ", ".join(f'{{ "name" = {json.dumps(name)} }}' for name in install.pull_secrets)

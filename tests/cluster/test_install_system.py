@@ -92,6 +92,7 @@ async def installed() -> AsyncIterator[Installed]:
             for place, environment in enumerate(ENVIRONMENTS):
                 said = await made.add(f"{environment}-runner", environment, place % len(PATHS))
                 assert f"{environment}-runner is connected: environment={environment}" in said
+                assert "pods get their tools by " in said
             yield made
         finally:
             for agent, (cluster, namespace) in made.places.items():
