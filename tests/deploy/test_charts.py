@@ -96,7 +96,8 @@ def test_the_policy_of_the_chart_is_the_strict_one() -> None:
     ],
 )
 def test_values_that_cannot_be_meant_are_refused(chart: str, values: dict[str, Any], said: str) -> None:
-    assert said in refused(chart, values)
+    words = refused(chart, values)
+    assert said in words or f"/{said.replace('.', '/')}'" in words  # helm 3 and helm 4 spell paths differently
 
 
 @pytest.mark.parametrize("chart", [AGENT, PLANE])
