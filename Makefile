@@ -25,6 +25,7 @@ test: install
 # Wants one to three real clusters: KUBECONFIG (files, colon between them) and MUSTER_TEST_IMAGE; see tests/cluster.
 test-cluster: install
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n 4 --dist loadfile -rs -m cluster tests/cluster
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -rs -m cluster tests/cluster/test_lost_node.py
 
 check: install
 	@$(BIN)/ruff check .

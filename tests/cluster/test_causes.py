@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-import pytest
-
 from agent.executors.kubernetes.client import credentials, session
 from agent.executors.kubernetes.naming import pod_name
-from agent.executors.kubernetes.settings import Patience, Reach
+from agent.executors.kubernetes.settings import Patience
 from tests.agent.plans import plan, step
 from tests.cluster.conftest import BUSYBOX, PYTHON, STARTED, ClusterBench, bench_on
 from tests.cluster.test_agent import gone
@@ -182,23 +178,6 @@ async def test_a_pod_that_is_taken_from_a_tainted_node(bench: ClusterBench) -> N
         await bench.control.until(lambda: held.finished is not None or bool(lost(bench, attempt)), STARTED)
         assert held.finished is None or held.finished.state is ExecutionState.ABORTED
         await gone(bench)
-
-
-@pytest.mark.skipif("MUSTER_TEST_KUBELET" not in os.environ, reason="MUSTER_TEST_KUBELET: no kubelet may be stopped")
-@pytest.mark.timeout(400)
-async def test_a_node_that_is_lost(kubeconfig: str, namespace: str) -> None:
-    kubelet = int(os.environ["MUSTER_TEST_KUBELET"])
-    patience = Patience(removal=5)
-    async with bench_on(kubeconfig, namespace, reach=Reach.TUNNEL, patience=patience) as bench:
-        attempt, held = await up(bench, Plan("test", (step(1, shell("echo up; sleep 1000")),), pod=LEAVES))
-        os.kill(kubelet, signal.SIGSTOP)
-        try:
-            async with unreachable(bench, attempt):
-                words = await why(bench, attempt)
-        finally:
-            os.kill(kubelet, signal.SIGCONT)
-        assert held.finished is None
-        assert "Taint manager" in words and "its node does not confirm it" in words
 
 
 async def test_what_was_there_before_a_step_was_killed_for_its_memory_is_kept(bench: ClusterBench) -> None:
