@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Protocol
 
-from agent.conductor.host import Host
 from agent.ports.conductor import ContainerGone, SecretValues
 from workflow.journal import Directive, Stop
 from workflow.states import ExecutionState
@@ -18,6 +18,18 @@ _LAST_WORDS = 60
 """Seconds that an execution has to end once nobody came for it."""
 _LOOK = 30
 """Seconds after which a conductor that is alone looks whether its folder is still there."""
+
+
+class Host(Protocol):
+    """Who runs the execution; agent.conductor.host, which is loaded only after this."""
+
+    def told(self, directive: Directive) -> None:
+        """A directive of the control plane, or of the conductor itself."""
+        ...
+
+    def entrusted(self, values: SecretValues) -> None:
+        """The values of the secrets that the plan names."""
+        ...
 
 
 class Attendance:

@@ -1,5 +1,5 @@
 """``python -m agent.conductor.pod FOLDER``. In this order, since others wait: what is compiled already, pipes and port,
-and only then the program itself.
+and only then the program itself, which loads its second half while the agent dials.
 """
 
 import gc
@@ -8,9 +8,10 @@ from pathlib import Path
 
 gc.disable()  # what is loaded stays: looking for what could go takes a tenth of the start
 
-from agent.conductor.pod import prepared  # noqa: E402 - see above
+from agent.conductor.pod import prepared, unused  # noqa: E402 - see above
 
 prepared.use()
+unused.defer()
 
 from agent.conductor.pod import early  # noqa: E402
 
@@ -19,6 +20,4 @@ _terms, _listening = early.begin(_folder)
 
 from agent.conductor.pod.main import main  # noqa: E402
 
-gc.freeze()
-gc.enable()
 main(_folder, _terms, _listening)

@@ -9,53 +9,35 @@ word is lost and the reason is told.
 from __future__ import annotations
 
 import asyncio
-import os
+import gc
 import signal
 import socket
+import sys
 import zlib
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from agent.conductor.attendance import Attendance
 from agent.conductor.clock import now
-from agent.conductor.entrusted import entrusted
 from agent.conductor.exchange import Exchange
 from agent.conductor.frames import decode_to
-from agent.conductor.host import Host
 from agent.conductor.journal import Journal, left
 from agent.conductor.pod.echo import EchoingJournal
 from agent.conductor.pod.gate import Gate
 from agent.conductor.pod.listening import server_context
-from agent.conductor.pod.place import PodPlace
 from agent.conductor.pod.terms import BUNDLE, PodTerms
-from agent.conductor.pod.token import Tokens
-from agent.conductor.pod.values import laid_down
-from agent.conductor.processes import Processes
 from agent.conductor.server import BUFFER, Server
-from agent.conductor.stage import Surroundings
-from agent.ports.conductor import ContainerGone, SecretValues
+from agent.ports.conductor import ContainerGone
 from workflow.journal import AttemptFinished, AttemptStarted, Stop
-from workflow.plan.encode import BadPlan, from_bytes
 from workflow.session import MAX_MESSAGE, Bundle
 from workflow.states import ExecutionState
 
+_TURN = 0.0005
+"""Seconds after which the loading of the rest lets an answer to the agent pass."""
 _MAX_BUNDLE = 4 * MAX_MESSAGE
 _LAST_WORDS = 8.0
 """Seconds that a pod which is to end waits for its agent to take the last words."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """What the parts of one conductor share."""
-
-    terms: PodTerms
-    bundle: Bundle
-    journal: Journal
-    exchange: Exchange
-    attendance: PodAttendance
-    gates: dict[str, Gate]
-    entrusted: dict[str, str]
 
 
 class PodAttendance(Attendance):
@@ -111,13 +93,28 @@ async def _conduct(folder: Path, terms: PodTerms, listening: socket.socket) -> N
             words = "the conductor was started again: it, or its container, had been killed"
             await journal.write(AttemptFinished(now(), ExecutionState.ABORTED, words))
         else:
-            await _executed(_Parts(terms, bundle, journal, exchange, attendance, gates, entrusted(folder)))
+            program = await asyncio.to_thread(_loaded)
+            await program.executed(program.Parts(folder, terms, bundle, journal, exchange, attendance, gates))
         leaving = tasks.create_task(attendance.leave(journal))
         await attendance.release.wait()
         watch.cancel()
         leaving.cancel()
     listener.close()
     journal.close()
+
+
+def _loaded() -> ModuleType:
+    """The rest of the program, in a thread: an agent that dials meanwhile is answered at once."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN)
+    try:
+        from agent.conductor.pod import executing
+
+        gc.freeze()
+        gc.enable()
+        return executing
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _bundle(folder: Path) -> Bundle:
@@ -139,25 +136,3 @@ def _taken_over(terms: PodTerms, before: Path) -> Journal:
         if not isinstance(record.entry, AttemptFinished):
             journal.append(record.entry)
     return journal
-
-
-async def _executed(parts: _Parts) -> None:
-    """Run the plan to the journal's last entry."""
-    terms, bundle = parts.terms, parts.bundle
-    try:
-        plan = from_bytes(bundle.plan)
-    except BadPlan as problem:
-        await parts.journal.write(AttemptFinished(now(), ExecutionState.ABORTED, str(problem)))
-        return
-    processes = Processes(alone=os.getpid() == 1)
-    place = PodPlace(terms, parts.gates, processes)
-    values = {**laid_down(Path(terms.values), terms.fields, os.environ), **parts.entrusted}
-    shell = (f"{terms.tools}/sh",)
-    env = dict(terms.env)
-    around = Surroundings(bundle.attempt, place, parts.journal, parts.exchange, env, shell, values, tokens=Tokens())
-    host = Host(plan, bundle, around)
-    host.entrusted(SecretValues(values))
-    parts.attendance.serve(host)
-    await host.run()
-    await place.end_all()
-    place.close()

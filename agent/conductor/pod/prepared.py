@@ -48,9 +48,9 @@ def prepare(file: Path = FILE) -> int:
 
     setattr(dataclasses, _COMPILE, run)
     try:
-        from agent.conductor.pod import main
+        from agent.conductor.pod import executing, main
 
-        assert main
+        assert executing and main
     finally:
         delattr(dataclasses, _COMPILE)
     file.parent.mkdir(exist_ok=True)

@@ -187,7 +187,7 @@ class _Laid:
         return {
             "name": CONDUCTOR,
             **self._ours(),
-            "command": ["python3", "-m", "agent.conductor.pod", mounts.TERMS],
+            "command": ["python3", "-I", "-m", "agent.conductor.pod", mounts.TERMS],
             "ports": [{"name": "muster", "containerPort": self.settings.port, "protocol": "TCP"}],
             "env": list(laid.env),
             "resources": {"requests": asked},

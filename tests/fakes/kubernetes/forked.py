@@ -10,7 +10,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 _server = multiprocessing.get_context("forkserver")
-_server.set_forkserver_preload(["agent.conductor.pod.main"])
+_server.set_forkserver_preload(["agent.conductor.pod.main", "agent.conductor.pod.executing"])
 
 
 class Forked:

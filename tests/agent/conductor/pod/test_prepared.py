@@ -22,7 +22,7 @@ def noted(what, *more):
         compiled.append(what)
     plain(what, *more)
 builtins.exec = noted
-from agent.conductor.pod import main
+from agent.conductor.pod import executing, main
 from workflow.identifiers import Attempt, ExecutionId
 from dataclasses import FrozenInstanceError, replace
 one = Attempt(ExecutionId("e"), 1)
@@ -92,9 +92,34 @@ print(Fresh(3) == Fresh(3), Fresh(3))
 
 
 def test_a_conductor_loads_only_what_every_plan_needs() -> None:
-    text = "import sys, agent.conductor.pod.main; print(' '.join(sys.modules))"
+    text = "import sys, agent.conductor.pod.executing; print(' '.join(sys.modules))"
     loaded = set(program(text).split())
     heavy = {"yaml", "wcmatch", "tarfile", "urllib.request", "http", "email", "statistics", "ctypes", "tempfile"}
     ours = {"workflow.expressions.jq", "workflow.balance", "agent.conductor.operations.clone", "agent.conductor.main"}
     never = {"grpc", "cryptography", "pydantic", "aiohttp", "kubernetes"}
     assert not loaded & (heavy | ours | never)
+
+
+def test_until_its_port_takes_calls_it_loads_no_more_than_that_needs() -> None:
+    text = """
+import sys
+from agent.conductor.pod import unused
+unused.defer()
+import agent.conductor.pod.main
+print(" ".join(sys.modules))
+"""
+    loaded = set(program(text).split())
+    assert not loaded & {"agent.conductor.host", "workflow.execution.machine", "workflow.expressions"}
+    assert "protos.muster.v1.conductor_pb2" in loaded and "google.protobuf.text_format" not in loaded
+
+
+def test_what_is_deferred_is_there_once_somebody_looks_into_it() -> None:
+    text = """
+import sys
+from agent.conductor.pod import unused
+unused.defer()
+from google.protobuf.internal import python_message
+before = "google.protobuf.text_format" in sys.modules
+print(before, python_message.GeneratedProtocolMessageType.__name__, "google.protobuf.text_format" in sys.modules)
+"""
+    assert program(text) == "False GeneratedProtocolMessageType True"
