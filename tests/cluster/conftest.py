@@ -106,7 +106,7 @@ async def calls_to(path: str) -> Calls:
 def settings_for(namespace: str) -> Settings:
     """What the tests' agents do."""
     reach = Reach(os.environ.get("MUSTER_TEST_REACH", Reach.ADDRESS))
-    tools = Tools(os.environ.get("MUSTER_TEST_TOOLS", Tools.HOOK))
+    tools = Tools(os.environ.get("MUSTER_TEST_TOOLS", Tools.HOOK).split(",")[0])
     patience = Patience(pull=5, pending=STARTED)
     made = Settings(f"test-{namespace}", namespace, os.environ["MUSTER_TEST_IMAGE"], pull_policy="IfNotPresent")
     return replace(made, reach=reach, tools=tools, patience=patience, grace=5)
