@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from agent.conductor.stage import Failure
+from agent.conductor.failure import Failure
 
 MAX_ENTRIES = 200_000
 MAX_UNPACKED = 16 * 1024**3

@@ -7,7 +7,6 @@ stands until it is met: a new agent is told it again, and says from where it goe
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -97,6 +96,8 @@ class Exchange:
 
     async def fetch(self, digest: str, target: Path) -> None:
         """The transfer blob ``digest`` into a new file ``target``. Raises ``NotExchanged``."""
+        import hashlib  # most executions fetch nothing, and a conductor in a pod is to be there at once
+
         self._last += 1
         standing = self._open[self._last] = _Open(FileWanted(self._last, digest, 0))
         refusals, position, seen = 0, 0, hashlib.sha256()

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from agent.conductor.stage import Failure
+from agent.conductor.failure import Failure
 
 MAX_FOUND = 200_000
 """Files that patterns may find at the most."""

@@ -14,10 +14,11 @@ from typing import assert_never
 
 from agent.conductor.allowance import Allowance
 from agent.conductor.clock import now
+from agent.conductor.failure import Failure
 from agent.conductor.notices import notices
 from agent.conductor.operations.table import perform
 from agent.conductor.output import Printed
-from agent.conductor.stage import Failure, Stage, Surroundings
+from agent.conductor.stage import Stage, Surroundings
 from agent.conductor.surroundings import common_environment
 from agent.conductor.wanted import wanted
 from agent.ports.conductor import SecretValues

@@ -8,19 +8,12 @@ from dataclasses import dataclass, field
 from signal import SIGSTOP
 
 from agent.conductor.exchange import Exchange
+from agent.conductor.failure import Failure
 from agent.conductor.journal import Journal
 from agent.conductor.output import Printed, Tokens, no_tokens
 from agent.conductor.place import Place
 from workflow.identifiers import Attempt, StepRef
 from workflow.plan.nodes import Json
-
-
-class Failure(Exception):
-    """The operation cannot be done: a failed step, told in a sentence for the user."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)

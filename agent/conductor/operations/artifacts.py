@@ -13,11 +13,12 @@ from pathlib import Path
 from agent.conductor.archives import pack
 from agent.conductor.clock import now
 from agent.conductor.exchange import LocalFile, NotExchanged
+from agent.conductor.failure import Failure
 from agent.conductor.finding import absolute, fixed, found
 from agent.conductor.operations.process import DIRECTORY
 from agent.conductor.operations.transfers import hashed
 from agent.conductor.place import SPOOL
-from agent.conductor.stage import Failure, Stage
+from agent.conductor.stage import Stage
 from agent.conductor.texts import Texts
 from workflow.journal import ArtifactStored
 from workflow.masking import Masker

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
+from agent.conductor.failure import Failure
 from agent.conductor.finding import absolute
 from agent.conductor.operations.process import DIRECTORY
 from agent.conductor.operations.transfers import TRANSFER_URL, handed_over
-from agent.conductor.stage import Failure, Stage
+from agent.conductor.stage import Stage
 from agent.conductor.texts import Texts
 from workflow.journal import ChildSpec
 from workflow.plan.children import MAX_CHILDREN, BadSpread, expand

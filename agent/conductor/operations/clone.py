@@ -19,11 +19,12 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from agent.conductor.failure import Failure
 from agent.conductor.finding import absolute
 from agent.conductor.operations.files import confined
 from agent.conductor.operations.process import DIRECTORY
 from agent.conductor.processes import Command
-from agent.conductor.stage import Failure, Stage
+from agent.conductor.stage import Stage
 from agent.conductor.surroundings import value_of
 from agent.conductor.texts import Texts
 from workflow.masking import Masker

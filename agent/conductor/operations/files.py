@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from agent.conductor.archives import unpack
+from agent.conductor.failure import Failure
 from agent.conductor.finding import absolute
 from agent.conductor.operations.process import DIRECTORY
 from agent.conductor.operations.transfers import TRANSFER_URL, fetched
 from agent.conductor.place import SPOOL
-from agent.conductor.stage import Failure, Stage
+from agent.conductor.stage import Stage
 from agent.conductor.surroundings import from_source
 from agent.conductor.texts import Texts
 from workflow.plan.nodes import FetchTarball, File, WriteFiles

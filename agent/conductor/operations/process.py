@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.conductor.console import Console
+from agent.conductor.failure import Failure
 from agent.conductor.operations.probing import probed
 from agent.conductor.place import OUTPUTS, SCRIPTS
 from agent.conductor.processes import Command, Process
-from agent.conductor.stage import Failure, Stage
+from agent.conductor.stage import Stage
 from agent.conductor.surroundings import environment
 from agent.conductor.texts import Texts
 from workflow.execution.events import Exited, Killed, Outcome

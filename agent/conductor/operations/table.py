@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never
 
+from agent.conductor.failure import Failure
 from agent.conductor.operations.process import run_process
-from agent.conductor.stage import Failure, Stage
+from agent.conductor.stage import Stage
 from workflow.execution.events import Done, Outcome
 from workflow.plan.nodes import (
     Clone,

@@ -13,10 +13,11 @@ from pathlib import Path
 from agent.conductor.archives import pack, unpack
 from agent.conductor.clock import now
 from agent.conductor.exchange import LocalFile, NotExchanged
+from agent.conductor.failure import Failure
 from agent.conductor.finding import absolute, found
 from agent.conductor.operations.process import DIRECTORY
 from agent.conductor.place import SPOOL
-from agent.conductor.stage import Failure, Stage
+from agent.conductor.stage import Stage
 from agent.conductor.texts import Texts
 from workflow.journal import TransferStored
 from workflow.plan.nodes import OfferFiles, Transfer

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP, Signals
 
+from agent.conductor.failure import Failure
 from agent.conductor.pod.script import ANSWERS, JOBS, SIGNALS
 from agent.conductor.processes import Process
-from agent.conductor.stage import Failure
 
 WORDS = 5.0
 """Seconds for which the agent's word on a container that ended is waited for."""

@@ -14,7 +14,12 @@ from types import ModuleType
 from typing import Final
 
 UNUSED: Final = frozenset(
-    {"google.protobuf.internal.python_message"}  # messages written in Python; ours are the library's in C
+    {
+        "google.protobuf.internal.python_message",  # messages written in Python; ours are the library's in C
+        "google.protobuf.internal.well_known_types",  # and none of them is one of these
+        "ast",  # inspect, which dataclasses load, reads no source
+        "tokenize",
+    }
 )
 
 

@@ -248,9 +248,11 @@ class KubernetesExecutor:
     async def _dialled(self, attempt: Attempt, stack: AsyncExitStack) -> PodConversation:
         """A connection, as soon as the conductor listens."""
         calls, settings, pause = self._calls, self._settings, _DIAL[0]
+        known = self._pairs.get(attempt)
+        context = _speaking(known) if known is not None else None  # while there is time
         while True:
             where, address = await self._up(attempt)
-            context = await self._context(attempt, where)
+            context = context or await self._context(attempt, where)
             try:
                 return await stack.enter_async_context(
                     dialled(calls, settings, where.namespace, where.name, address, context)
@@ -271,10 +273,7 @@ class KubernetesExecutor:
             if secret is None:
                 raise ConductorGone("the secret of its pod was deleted, so nobody can speak with it")
             pair = self._pairs[attempt] = _pair_in(secret)
-        try:
-            return client_context(pair)
-        except (OSError, ValueError):
-            raise ConductorGone("the secret of its pod was changed, so nobody can speak with it") from None
+        return _speaking(pair)
 
     async def _guard(self, attempt: Attempt, conversation: PodConversation) -> None:
         """Beside a conversation: tell the conductor of its containers, hang up when its pod is gone."""
@@ -315,6 +314,14 @@ class KubernetesExecutor:
             log.warning("%s does not end; it is deleted without its node's word", attempt)
             await self._calls.delete(path, grace=0)
             self._pods.drop(attempt)
+
+
+def _speaking(pair: Pair) -> ssl.SSLContext:
+    """The agent's end. Raises ConductorGone where these keys open nothing."""
+    try:
+        return client_context(pair)
+    except (OSError, ValueError):
+        raise ConductorGone("the secret of its pod was changed, so nobody can speak with it") from None
 
 
 def _pair_in(secret: Object) -> Pair:

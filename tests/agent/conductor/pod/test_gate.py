@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from agent.conductor.console import Console
+from agent.conductor.failure import Failure
 from agent.conductor.pod.gate import Gate
 from agent.conductor.pod.job import job
 from agent.conductor.pod.script import GATE, PIPES
 from agent.conductor.processes import Process
-from agent.conductor.stage import Failure
 from tests.busybox import BUSYBOX, NO_BUSYBOX
 
 LONG = f"9{os.getpid()}"
