@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from control_plane.adapters.buckets import BucketUnavailable
 from control_plane.adapters.segments import SegmentJournals
-from control_plane.adapters.segments.archive import Archive
+from control_plane.adapters.segments.archive import Archive, Run
 from control_plane.ports.journals import JournalLog
 from tests.contracts.journals.records import attempt, read_all, record, records, stored
 from tests.control_plane.adapters.disks import acknowledged_until_killed
@@ -23,6 +26,27 @@ from workflow.journal import Record
 async def opened(folder: Path, size: int = 64 * 1024 * 1024) -> SegmentJournals:
     """The journal in a folder."""
     return await SegmentJournals.open(folder / "wal", folder / "objects", segment_size=size)
+
+
+@contextmanager
+def archiver_held(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Meanwhile it stores and deletes nothing; afterwards it goes on."""
+    free, store, delete = threading.Event(), Archive.store, Archive.delete
+
+    def stored_later(archive: Archive, execution: str, segment: str, runs: Iterable[Run], size: int) -> str | None:
+        free.wait()
+        return store(archive, execution, segment, runs, size)
+
+    def deleted_later(archive: Archive, execution: str) -> None:
+        free.wait()
+        delete(archive, execution)
+
+    monkeypatch.setattr(Archive, "store", stored_later)
+    monkeypatch.setattr(Archive, "delete", deleted_later)
+    try:
+        yield
+    finally:
+        free.set()
 
 
 @pytest.mark.timeout(180)
@@ -113,13 +137,14 @@ async def test_a_crash_between_two_objects_loses_nothing(tmp_path: Path) -> None
     await log.close()
 
 
-async def test_a_crash_after_a_removal_does_not_bring_it_back(tmp_path: Path) -> None:
+async def test_a_crash_after_a_removal_does_not_bring_it_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = await opened(tmp_path, size=300)
     await grown(log)
     await log.archived()
     shutil.copytree(tmp_path / "objects", tmp_path / "objects before")
-    await log.remove(ExecutionId("e1"))
-    shutil.copytree(tmp_path / "wal", tmp_path / "wal before")
+    with archiver_held(monkeypatch):  # as it stands at that moment, and no file goes while it is copied
+        await log.remove(ExecutionId("e1"))
+        shutil.copytree(tmp_path / "wal", tmp_path / "wal before")
     await log.close()
     crashed = tmp_path / "crashed"
     crashed.mkdir()
