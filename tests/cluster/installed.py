@@ -111,7 +111,7 @@ async def said(*words: str, given: str = "", env: dict[str, str] | None = None, 
 async def kubectl(cluster: int, *words: str, given: str = "") -> str:
     """What kubectl prints, which must do it."""
     if not shutil.which("kubectl"):
-        pytest.skip("no kubectl on this machine")
+        pytest.skip("the control plane is put into its cluster by kubectl, which is not installed")
     done = await said("kubectl", "--kubeconfig", PATHS[cluster], *words, given=given)
     assert done.code == 0, done.err
     return done.out
