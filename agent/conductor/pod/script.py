@@ -10,9 +10,12 @@ folder. The conductor holds its ends for as long as it lives: when it ends, so d
 | answers | out | ``hello PID DIRECTORY``, ``began PID JOB``, ``ended CODE OOMS JOB``, ``signaled NUMBER`` |
 
 As the first process of its container the gate is beyond every signal of the container's own processes. Its ear, the
-process that takes signals, is not: it is made anew when a step has killed it, and wakened when one has stopped it. So
-the wait for a job ends (145: SIGCHLD) whenever any child does; ``jobs`` lets the shell forget them. A ``read`` that
-fails is tried again, since a signal may have ended it; at the pipe's end it fails at once.
+process that takes signals, is not: ``heed`` makes it anew when a step has killed it, and wakens it when one has stopped
+it. It is called by the trap itself: whatever a loop around ``wait`` did could come just before the wait, and the next
+change of a child be the job's end. A change while it is at work only raises its count ``h``, and it goes round again.
+What came before the trap is seen by the call after it. ``wait`` ends with 145 (SIGCHLD) whenever any child does;
+``jobs`` lets the shell forget them. A ``read`` that fails is tried again, since a signal may have ended it; at the
+pipe's end it fails at once.
 An interrupt is the one signal that a shell with a script catches even then, and ends by: so it is ignored.
 The gate itself opens the pipe of signals: an ear that opened it might come too late, and would wait for ever.
 It looks for its pipes until they are there, the one for answers last: before them there is nothing that could be
@@ -67,7 +70,21 @@ ooms() {
     return
   done
 }
-own= me= session="$b setsid"
+heed() {
+  local k=$h
+  h=$((h + 1))
+  [ $k = 0 ] || return 0
+  while [ $h != 0 ]; do
+    k=$h l=
+    read -r l <"/proc/$e/stat"
+    case "$l" in
+    '' | *') Z '* | *') X '*) ear & e=$! ;;
+    *) kill -s CONT "$e" ;;
+    esac
+    h=$((h - k))
+  done 2>/dev/null
+}
+h=0 own= me= session="$b setsid"
 exec 3<"$d/jobs" 5<"$d/signals" 4>"$d/answers"
 if [ $$ = 1 ]; then own=-1 session=
 elif [ -e "$d/contained" ]; then
@@ -83,16 +100,16 @@ while [ $r -lt 3 ]; do
   $session "$b" sh "$j" 3<&- 4>&- 5<&- &
   p=$!
   echo "began $p $j" >&4
-  trap : CHLD
+  trap heed CHLD
+  heed
   while wait $p; c=$?; [ $c = 145 ]; do
-    kill -0 $p || { wait $p; c=$?; break; }
-    kill -s CONT "$e" || { ear & e=$!; }
+    kill -0 $p || { trap - CHLD; wait $p; c=$?; break; }
   done 2>/dev/null
   trap - CHLD
   o=0
   [ $c = 0 ] || ooms
   jobs >/dev/null 2>&1
-  kill -s CONT "$e" 2>/dev/null || { ear & e=$!; }
+  heed
   echo "ended $c $o $j" >&4
 done
 """

@@ -25,6 +25,8 @@ from tests.busybox import BUSYBOX, NO_BUSYBOX
 
 LONG = f"9{os.getpid()}"
 """Seconds for which only processes of these tests sleep."""
+SPIN = "z=0; while [ $z -lt 3000 ]; do z=$((z+1)); done"
+"""Some milliseconds of a gate, without a child whose end would be a signal."""
 pytestmark = pytest.mark.skipif(not BUSYBOX, reason=NO_BUSYBOX)
 first_process = pytest.mark.parametrize("container", ["first"], indirect=True)
 """Holds only where the gate is its container's first process, as in every pod whose processes do not see each other."""
@@ -41,6 +43,7 @@ class Container:
     folder: Path
     gate: Gate
     first: bool
+    script: str = GATE
     process: subprocess.Popen[bytes] | None = None
     number: int = 0
 
@@ -48,7 +51,7 @@ class Container:
         """As the container runtime does, with a process namespace of its own where ``first``."""
         own = ["unshare", "-fp", "--kill-child", "--mount-proc"] if self.first else []
         dying = [found, "--pdeathsig", "KILL"] if (found := shutil.which("setpriv")) else []  # with a killed test
-        command = [*dying, *own, BUSYBOX, "sh", "-c", GATE, "gate", str(self.folder), BUSYBOX]
+        command = [*dying, *own, BUSYBOX, "sh", "-c", self.script, "gate", str(self.folder), BUSYBOX]
         self.process = subprocess.Popen(command, cwd="/", stdin=subprocess.DEVNULL, start_new_session=True)
 
     @property
@@ -223,6 +226,24 @@ async def test_a_step_that_made_its_gate_deaf_can_be_ended(container: Container,
     assert await process.exited == 137
     console.close()
     assert (await container.finish("sh", "-c", "echo next"))[1] == b"next\n"
+
+
+@first_process
+@pytest.mark.parametrize("harm", ["kill -9 -1", "kill -STOP -1"])
+@pytest.mark.parametrize("before", ["p=$!", "trap heed CHLD", "heed\n  while", "while wait"])
+async def test_a_gate_that_the_machine_delays_can_be_ended(container: Container, harm: str, before: str) -> None:
+    assert GATE.count(f"  {before}") == 1
+    container.kill()
+    await _until(lambda: not container.gate._open.is_set())
+    container.script = GATE.replace(f"  {before}", f"  {SPIN}\n  {before}")
+    container.start()
+    process, console = await container.run("sh", "-c", f"{harm}; exec sleep {LONG}")
+    await _until(lambda: bool(_sleeping()))
+    async with asyncio.timeout(20):
+        assert await container.gate.end() == 1
+        assert await process.exited == 137
+    console.close()
+    assert (await container.finish("sh", "-c", "exit 7"))[0] == 7
 
 
 @pytest.mark.parametrize("code", [145, 137, 3])
