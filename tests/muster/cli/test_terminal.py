@@ -62,7 +62,13 @@ class Terminal:
 async def terminal(muster: Prompt, *words: str) -> AsyncIterator[tuple[Terminal, Process]]:
     screen = Terminal()
     process = await start(
-        muster, *words, stdin=screen.other, stdout=screen.other, stderr=screen.other, start_new_session=True
+        muster,
+        *words,
+        stdin=screen.other,
+        stdout=screen.other,
+        stderr=screen.other,
+        start_new_session=True,
+        preexec_fn=_heed_interrupts,
     )
     os.close(screen.other)
     yield screen, process
@@ -70,6 +76,11 @@ async def terminal(muster: Prompt, *words: str) -> AsyncIterator[tuple[Terminal,
         process.kill()
         await process.wait()
     screen.close()
+
+
+def _heed_interrupts() -> None:
+    """As every shell does for what it starts in a terminal: tests that run in the background inherit deafness."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 async def test_a_run_in_a_terminal(muster: Prompt, world: World, played: Prepared) -> None:
