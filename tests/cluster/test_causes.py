@@ -165,11 +165,21 @@ async def unreachable(bench: ClusterBench, attempt: Attempt) -> AsyncIterator[No
     pod = await bench.calls.get(f"{bench.base}/pods/{pod_name(attempt)}") or {}
     node = f"/api/v1/nodes/{pod['spec']['nodeName']}"
     before = ((await bench.calls.get(node)) or {})["spec"].get("taints") or []
-    await patched(bench, node, {"spec": {"taints": [*before, {"key": UNREACHABLE, "effect": "NoExecute"}]}})
+    taints = [*before, {"key": UNREACHABLE, "effect": "NoExecute"}]
     try:
-        yield
+        async with asyncio.TaskGroup() as tasks:
+            insisting = tasks.create_task(_insist(bench, node, {"spec": {"taints": taints}}))
+            yield
+            insisting.cancel()
     finally:
         await patched(bench, node, {"spec": {"taints": before or None}})
+
+
+async def _insist(bench: ClusterBench, node: str, body: Mapping[str, object]) -> None:
+    """Say it again and again: the node is well, so the node controller takes it back, maybe before a pod must go."""
+    while True:
+        await patched(bench, node, body)
+        await asyncio.sleep(0.2)
 
 
 async def test_a_pod_that_is_taken_from_a_tainted_node(bench: ClusterBench) -> None:
