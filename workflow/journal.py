@@ -75,13 +75,15 @@ class StepResumed:
 
 @dataclass(frozen=True, slots=True)
 class StepFinished:
-    """A step ended. ``exit_code`` where a process ended; ``reason`` is a sentence where there is more to say."""
+    """A step ended. ``exit_code`` where a process ended; ``reason`` is a sentence where there is more to say.
+    ``dropped`` bytes of what it printed were not kept: its log says where."""
 
     at: Instant
     ref: StepRef
     status: StepStatus
     exit_code: int | None = None
     reason: str = ""
+    dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

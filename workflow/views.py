@@ -68,6 +68,7 @@ class StepView(View):
     duration_ms: float | None = None
     exit_code: int | None = None
     reason: str = ""
+    dropped: int = 0  # bytes that it printed and that were not kept
     outputs: dict[str, str] = Field(default_factory=dict)
 
     @property
@@ -115,6 +116,7 @@ class ExecutionView(View):
     duration_ms: float | None = None
     steps: tuple[StepView, ...] = ()
     notes: tuple[str, ...] = ()  # what its cluster said of its pod
+    log_incomplete: bool = False  # not all that it printed was kept; the log says where
 
     @property
     def where(self) -> str:
@@ -136,6 +138,7 @@ class RunView(View):
     duration_ms: float | None = None
     tags: dict[str, str] = Field(default_factory=dict)
     environments: tuple[str, ...] = ()
+    log_incomplete: bool = False  # that of one of its executions is
     states: dict[ExecutionState, int] = Field(default_factory=dict)  # how many executions stand where
     executions: tuple[ExecutionView, ...] = ()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
@@ -48,7 +49,7 @@ from workflow.execution.events import (
 from workflow.execution.machine import Machine
 from workflow.expressions import ExpressionError
 from workflow.identifiers import SECOND, StepRef
-from workflow.journal import ChildSpec, Directive, Stop
+from workflow.journal import ChildSpec, Directive, StepFinished, Stop
 from workflow.masking import Masker
 from workflow.plan.nodes import PROBE, Json, Operation, Plan
 from workflow.session import Bundle
@@ -74,6 +75,7 @@ class Host:
         self._bundle = bundle
         self._around = replace(around, probe=plan.annotations.get(PROBE, ""))
         self._allowance = Allowance(bundle.log_limit)
+        self._dropped: Counter[StepRef] = Counter()
         self._machine = Machine.begin(plan, bundle.variables)
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._running: dict[tuple[StepRef, int], _Running] = {}
@@ -133,6 +135,8 @@ class Host:
 
     async def _perform(self, command: Command, tasks: asyncio.TaskGroup) -> None:
         match command:
+            case Write(StepFinished() as entry):
+                await self._around.journal.write(replace(entry, dropped=self._dropped[entry.ref]))
             case Write(entry):
                 await self._around.journal.write(entry)
             case StartOperation(ref, iteration, operation, names):
@@ -221,7 +225,7 @@ class Host:
             children = await expanded(stage, command.operation)
         except (Failure, ExpressionError, OSError) as failed:
             problem = self._sentence(failed)
-        await stage.printed.finish()
+        self._dropped[stage.ref] += await stage.printed.finish()
         self._events.put_nowait(ChildrenExpanded(now(), command.ref, command.iteration, children, problem))
 
     async def _answered(
@@ -244,7 +248,7 @@ class Host:
 
     async def _ended(self, stage: Stage, iteration: int, outcome: Outcome, outputs: Mapping[str, str]) -> None:
         self._running[stage.ref, iteration].working = False  # from here on there is nothing to stop
-        await stage.printed.finish()
+        self._dropped[stage.ref] += await stage.printed.finish()
         del self._running[stage.ref, iteration]
         self._events.put_nowait(OperationEnded(now(), stage.ref, iteration, outcome, outputs))
 

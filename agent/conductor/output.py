@@ -80,13 +80,14 @@ class Printed:
         for chunk in chunks:
             await self._write(chunk.at, chunk.stream, self._maskers[chunk.stream].feed(bytes(chunk.data)))
 
-    async def finish(self) -> None:
-        """Nothing more is printed: write the rest."""
+    async def finish(self) -> int:
+        """Nothing more is printed: write the rest. How many bytes of all were not kept."""
         await self.flush()
         for stream, masker in self._maskers.items():
             await self._write(now(), stream, masker.flush())
         if self._dropped:
             await self._tell(now(), f"{self._dropped} bytes that this step printed were not kept")
+        return self._dropped
 
     async def say(self, words: str) -> None:
         """One line of Muster's own, at once."""

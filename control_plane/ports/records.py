@@ -123,6 +123,7 @@ class ExecutionRow:
     waits_at: StepRef | None = None  # the step that waits for its children: meanwhile the slot is lent
     resumed: bool = False  # told to go on, and has not said yet that it does
     notes: tuple[str, ...] = ()  # what its agent noticed of the present attempt, in the cluster's words
+    log_incomplete: bool = False  # something that it printed was not kept, in whatever attempt
 
     @property
     def current(self) -> Attempt:
@@ -139,6 +140,7 @@ class Glance:
     host: Host
     agent: AgentName | None
     state: ExecutionState
+    log_incomplete: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import assert_never
 
 from control_plane.ports.records import ExecutionRow, Host, OnLost
 from control_plane.services.commits import Draft
-from workflow.identifiers import Instant, RunId
+from workflow.identifiers import Attempt, Instant, RunId
 from workflow.run import StopBy, after_loss, stop_by, stops_with_parent
 from workflow.session import Withdraw
 from workflow.states import ExecutionState, Verdict, verdict_of
@@ -70,6 +70,14 @@ def lose(draft: Draft, row: ExecutionRow, reason: str, now: Instant) -> None:
         end(draft, row, fate.state, fate.reason, now)
         return
     requeue(draft, row, fate.reason, now)
+
+
+def refuse(draft: Draft, attempt: Attempt, reason: str, now: Instant) -> None:
+    """Its agent does what no agent may: the attempt ends where it is the present one, and is not handed out again."""
+    row = draft.get(attempt.execution)
+    if row is not None and row.attempt == attempt.number and not row.state.final:
+        _withdraw(draft, row, reason)
+        end(draft, row, ExecutionState.ABORTED, reason, now)
 
 
 def requeue(draft: Draft, row: ExecutionRow, reason: str, now: Instant) -> None:

@@ -85,7 +85,7 @@ def join(ports: Ports, *, terms: Terms | None = None, version: str = "", log_lim
     supervision = Supervision(store, clock, commits, leases, terms)
     routing = Routing(store, signals, clock, commits, offers, terms)
     sessions = Sessions(store, signals, clock, commits, leases, routing, supervision, offers, terms, version)
-    progress = Progress(store, ports.journals, signals, clock, commits, feeds, planning)
+    progress = Progress(store, ports.journals, signals, clock, commits, feeds, planning, log_limit)
     orchestration = Orchestration(store, ports.journals, signals, clock, commits, feeds, planning)
     for listener in (supervision, routing, feeds, progress, orchestration, sessions):
         commits.listen(listener)

@@ -40,6 +40,7 @@ def run_view(row: RunRow, executions: Sequence[ExecutionRow | Glance], fleet: Fl
         duration_ms=milliseconds(row.created_at, row.finished_at),
         tags=dict(row.tags),
         environments=tuple(one for one in wheres if one),
+        log_incomplete=any(one.log_incomplete for one in executions),
         states=dict(Counter(one.state for one in executions)),
     )
 
@@ -63,6 +64,7 @@ def execution_view(row: ExecutionRow, fleet: Fleet, steps: tuple[StepView, ...])
         attempt=row.attempt,
         reason=row.reason,
         notes=row.notes,
+        log_incomplete=row.log_incomplete,
         description=row.description,
         created_at=moment(row.created_at),
         queued_at=moment(row.queued_at),

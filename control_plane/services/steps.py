@@ -86,6 +86,7 @@ def _after(step: StepView, told: readings.StepView) -> StepView:
             "duration_ms": milliseconds(told.started, told.finished),
             "exit_code": told.exit_code,
             "reason": told.reason,
+            "dropped": told.dropped,
             "outputs": dict(told.outputs),
         }
     )

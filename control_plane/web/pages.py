@@ -19,6 +19,7 @@ from workflow.views import AgentView, ArtifactView, ExecutionView, RunView
 
 MOST_CARDS: Final = 500
 """Executions that a run's page shows at once."""
+INCOMPLETE: Final = "Not all that it printed was kept (log_limit): the log says where and how much."
 
 
 def login_page(error: str = "") -> str:
@@ -114,11 +115,12 @@ def _card(execution: ExecutionView) -> str:
         for step in execution.steps
         if not step.hidden
     )
+    missing = f'<p class="reason">{INCOMPLETE}</p>' if execution.log_incomplete else ""
     return (
         f'<article data-execution="{_text(execution.id)}" data-state="{execution.state.value}" tabindex="0">'
         f"<h3>{_text((execution.where or 'waiting') + number)} {_chip(execution.state.value)}</h3>"
         f"<p>{_text(execution.description or execution.name)}</p>"
-        f'<p class="reason">{_text(execution.reason)}</p><ol>{steps}</ol></article>'
+        f'<p class="reason">{_text(execution.reason)}</p>{missing}<ol>{steps}</ol></article>'
     )
 
 

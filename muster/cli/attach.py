@@ -88,6 +88,11 @@ async def print_summary(client: Muster, run: RunView, comparison: Comparison, ou
         out.print()
         for sentence in explanation.sentences:
             out.print(Text(neutralised(sentence)), soft_wrap=True)
+    if run.log_incomplete:
+        out.print()
+        out.print(
+            Text("not all that was printed was kept (log_limit); the log says where and how much", style="yellow")
+        )
     out.print()
     line = Text(f"{MARKS.get(run.verdict, '')} {run.verdict}", style=f"bold {STYLES.get(run.verdict, '')}")
     line.append(f"  {run.name}", style="bold").append(f"  {duration(run.duration_ms)}", style="dim")

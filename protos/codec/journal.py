@@ -111,7 +111,11 @@ def _put_entry(message: wire.Record, entry: Entry) -> None:
         case StepFinished():
             message.step_finished.MergeFrom(
                 wire.StepFinished(
-                    ref=entry.ref, status=entry.status, exit_code=entry.exit_code, reason=checks.sentence(entry.reason)
+                    ref=entry.ref,
+                    status=entry.status,
+                    exit_code=entry.exit_code,
+                    reason=checks.sentence(entry.reason),
+                    dropped=entry.dropped,
                 )
             )
         case StepOutput():
@@ -226,7 +230,7 @@ def _decode_output(body: wire.Output, at: Instant) -> Output:
 def _decode_finished(body: wire.StepFinished, at: Instant) -> StepFinished:
     status = checks.choice(StepStatus, body.status, _FINAL_STEPS)
     exit_code = body.exit_code if body.HasField("exit_code") else None
-    return StepFinished(at, _ref(body.ref), status, exit_code, _reason(body.reason))
+    return StepFinished(at, _ref(body.ref), status, exit_code, _reason(body.reason), body.dropped)
 
 
 def _decode_step_output(body: wire.StepOutput, at: Instant) -> StepOutput:

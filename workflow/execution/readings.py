@@ -34,7 +34,7 @@ _LEFT_OPEN: Mapping[ExecutionState, StepStatus] = {
 @dataclass(frozen=True, slots=True)
 class StepView:
     """One step. ``started`` is when its first run began, ``iterations`` how many runs began; ``outputs`` are the last
-    run's."""
+    run's, ``dropped`` the bytes of all its runs that were printed and not kept."""
 
     ref: StepRef
     status: StepStatus = StepStatus.QUEUED
@@ -44,6 +44,7 @@ class StepView:
     reason: str = ""
     iterations: int = 0
     outputs: Mapping[str, str] = field(default_factory=dict)
+    dropped: int = 0
 
 
 class Reading:
@@ -95,8 +96,8 @@ def _after(step: StepView, entry: Entry) -> StepView:
             return replace(step, status=StepStatus.PAUSED)
         case StepResumed():
             return replace(step, status=StepStatus.RUNNING)
-        case StepFinished(at=at, status=status, exit_code=exit_code, reason=reason):
-            return replace(step, status=status, finished=at, exit_code=exit_code, reason=reason)
+        case StepFinished(at=at, status=status, exit_code=exit_code, reason=reason, dropped=dropped):
+            return replace(step, status=status, finished=at, exit_code=exit_code, reason=reason, dropped=dropped)
         case StepOutput(key=key, value=value):
             return replace(step, outputs={**step.outputs, key: value})
         case _:

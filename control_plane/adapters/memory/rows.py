@@ -149,7 +149,7 @@ class MemoryExecutions:
     def glances(self, runs: Iterable[RunId]) -> Sequence[Glance]:
         wanted = frozenset(runs)
         rows = _found(self._executions, lambda row: row.run in wanted, lambda row: self._order.get(row.id) or 0)
-        return [Glance(row.id, row.run, row.host, row.agent, row.state) for row in rows]
+        return [Glance(row.id, row.run, row.host, row.agent, row.state, row.log_incomplete) for row in rows]
 
     def plan(self, execution: ExecutionId) -> PlanRow | None:
         return self._plans.get(execution)

@@ -119,7 +119,7 @@ def _executions() -> Mapping[str, ClauseElement]:
         .order_by(table.c.created_at.desc(), table.c.id.desc())
         .limit(_ONE)
         .offset(_ZERO),
-        "GLANCES": select(table.c.id, table.c.run, table.c.host, table.c.agent, table.c.state)
+        "GLANCES": select(table.c.id, table.c.run, table.c.host, table.c.agent, table.c.state, table.c.log_incomplete)
         .where(table.c.run.in_(select(func.json_each(_P("runs")).table_valued("value").c.value)))
         .order_by(literal_column("executions.rowid")),
         "PLAN": select(plans).where(plans.c.execution == _P("the_id")),

@@ -142,6 +142,7 @@ def execution_params(row: ExecutionRow) -> Params:
         "waits_at": row.waits_at,
         "resumed": row.resumed,
         "notes": packed(list(row.notes)),
+        "log_incomplete": row.log_incomplete,
     }
 
 
@@ -184,13 +185,19 @@ def execution(row: Row) -> ExecutionRow:
         waits_at=None if row[35] is None else StepRef(_text(row[35])),
         resumed=bool(row[36]),
         notes=tuple(map(str, json.loads(_text(row[37])))),
+        log_incomplete=bool(row[38]),
     )
 
 
 def glance(row: Row) -> Glance:
-    own, run, host, agent, state = row
+    own, run, host, agent, state, log_incomplete = row
     return Glance(
-        ExecutionId(_text(own)), RunId(_text(run)), Host(_text(host)), _maybe_agent(agent), ExecutionState(_text(state))
+        ExecutionId(_text(own)),
+        RunId(_text(run)),
+        Host(_text(host)),
+        _maybe_agent(agent),
+        ExecutionState(_text(state)),
+        bool(log_incomplete),
     )
 
 

@@ -93,7 +93,7 @@ applied_seq BIGINT NOT NULL,
 refused_by TEXT NOT NULL,
 depth INTEGER NOT NULL,
 waits_at VARCHAR,
-resumed BOOLEAN NOT NULL, notes TEXT DEFAULT '[]' NOT NULL,
+resumed BOOLEAN NOT NULL, notes TEXT DEFAULT '[]' NOT NULL, log_incomplete BOOLEAN DEFAULT 0 NOT NULL,
 CONSTRAINT pk_executions PRIMARY KEY (id),
 CONSTRAINT fk_executions_parent FOREIGN KEY(parent) REFERENCES executions (id),
 CONSTRAINT fk_executions_run FOREIGN KEY(run) REFERENCES runs (id),
@@ -194,6 +194,6 @@ CREATE INDEX ix_runs_finished_at ON runs (finished_at)
 CREATE INDEX ix_artifacts_digest ON artifacts (digest)
 """,
     """\
-INSERT INTO alembic_version (version_num) VALUES ('0003')
+INSERT INTO alembic_version (version_num) VALUES ('0004')
 """,
 )

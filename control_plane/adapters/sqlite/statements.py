@@ -127,11 +127,11 @@ EXECUTIONS_ADD: Final = """\
 INSERT INTO executions (id, run, name, workflow, state, host, created_at, parent, parent_ref, parent_index,
 child_kind, target, pinned, attempt, agent, reason, queued_at, assigned_at, started_at, finished_at, lease_until,
 "group", group_max, cancel_in_progress, on_lost, stop_state, stop_reason, paused, address, ready, description,
-queue_deadline, applied_seq, refused_by, depth, waits_at, resumed, notes) VALUES (:id, :run, :name, :workflow,
-:state, :host, :created_at, :parent, :parent_ref, :parent_index, :child_kind, :target, :pinned, :attempt, :agent,
-:reason, :queued_at, :assigned_at, :started_at, :finished_at, :lease_until, :group, :group_max, :cancel_in_progress,
-:on_lost, :stop_state, :stop_reason, :paused, :address, :ready, :description, :queue_deadline, :applied_seq,
-:refused_by, :depth, :waits_at, :resumed, :notes)
+queue_deadline, applied_seq, refused_by, depth, waits_at, resumed, notes, log_incomplete) VALUES (:id, :run, :name,
+:workflow, :state, :host, :created_at, :parent, :parent_ref, :parent_index, :child_kind, :target, :pinned, :attempt,
+:agent, :reason, :queued_at, :assigned_at, :started_at, :finished_at, :lease_until, :group, :group_max,
+:cancel_in_progress, :on_lost, :stop_state, :stop_reason, :paused, :address, :ready, :description, :queue_deadline,
+:applied_seq, :refused_by, :depth, :waits_at, :resumed, :notes, :log_incomplete)
 """
 
 EXECUTIONS_ADD_PLAN: Final = """\
@@ -147,7 +147,7 @@ executions.assigned_at, executions.started_at, executions.finished_at, execution
 executions.group_max, executions.cancel_in_progress, executions.on_lost, executions.stop_state,
 executions.stop_reason, executions.paused, executions.address, executions.ready, executions.description,
 executions.queue_deadline, executions.applied_seq, executions.refused_by, executions.depth, executions.waits_at,
-executions.resumed, executions.notes
+executions.resumed, executions.notes, executions.log_incomplete
 FROM executions
 WHERE executions.id = :the_id
 """
@@ -160,14 +160,14 @@ executions.assigned_at, executions.started_at, executions.finished_at, execution
 executions.group_max, executions.cancel_in_progress, executions.on_lost, executions.stop_state,
 executions.stop_reason, executions.paused, executions.address, executions.ready, executions.description,
 executions.queue_deadline, executions.applied_seq, executions.refused_by, executions.depth, executions.waits_at,
-executions.resumed, executions.notes
+executions.resumed, executions.notes, executions.log_incomplete
 FROM executions
 WHERE executions.name = :name ORDER BY executions.created_at DESC, executions.id DESC
 LIMIT 1 OFFSET 0
 """
 
 EXECUTIONS_GLANCES: Final = """\
-SELECT executions.id, executions.run, executions.host, executions.agent, executions.state
+SELECT executions.id, executions.run, executions.host, executions.agent, executions.state, executions.log_incomplete
 FROM executions
 WHERE executions.run IN (SELECT anon_1.value
 FROM json_each(:runs) AS anon_1) ORDER BY executions.rowid
@@ -186,7 +186,8 @@ assigned_at=:assigned_at, started_at=:started_at, finished_at=:finished_at, leas
 "group"=:group, group_max=:group_max, cancel_in_progress=:cancel_in_progress, on_lost=:on_lost,
 stop_state=:stop_state, stop_reason=:stop_reason, paused=:paused, address=:address, ready=:ready,
 description=:description, queue_deadline=:queue_deadline, applied_seq=:applied_seq, refused_by=:refused_by,
-depth=:depth, waits_at=:waits_at, resumed=:resumed, notes=:notes WHERE executions.id = :the_id
+depth=:depth, waits_at=:waits_at, resumed=:resumed, notes=:notes, log_incomplete=:log_incomplete WHERE executions.id
+= :the_id
 """
 
 EXECUTIONS_OF_RUN: Final = """\
@@ -197,7 +198,7 @@ executions.assigned_at, executions.started_at, executions.finished_at, execution
 executions.group_max, executions.cancel_in_progress, executions.on_lost, executions.stop_state,
 executions.stop_reason, executions.paused, executions.address, executions.ready, executions.description,
 executions.queue_deadline, executions.applied_seq, executions.refused_by, executions.depth, executions.waits_at,
-executions.resumed, executions.notes
+executions.resumed, executions.notes, executions.log_incomplete
 FROM executions
 WHERE executions.run = :run ORDER BY executions.rowid
 """
@@ -210,7 +211,7 @@ executions.assigned_at, executions.started_at, executions.finished_at, execution
 executions.group_max, executions.cancel_in_progress, executions.on_lost, executions.stop_state,
 executions.stop_reason, executions.paused, executions.address, executions.ready, executions.description,
 executions.queue_deadline, executions.applied_seq, executions.refused_by, executions.depth, executions.waits_at,
-executions.resumed, executions.notes
+executions.resumed, executions.notes, executions.log_incomplete
 FROM executions
 WHERE executions.parent = :parent
 """
@@ -223,7 +224,7 @@ executions.assigned_at, executions.started_at, executions.finished_at, execution
 executions.group_max, executions.cancel_in_progress, executions.on_lost, executions.stop_state,
 executions.stop_reason, executions.paused, executions.address, executions.ready, executions.description,
 executions.queue_deadline, executions.applied_seq, executions.refused_by, executions.depth, executions.waits_at,
-executions.resumed, executions.notes
+executions.resumed, executions.notes, executions.log_incomplete
 FROM executions
 WHERE executions.parent = :parent AND executions.parent_ref = :ref AND executions.parent_index = :index
 """
@@ -236,7 +237,7 @@ executions.assigned_at, executions.started_at, executions.finished_at, execution
 executions.group_max, executions.cancel_in_progress, executions.on_lost, executions.stop_state,
 executions.stop_reason, executions.paused, executions.address, executions.ready, executions.description,
 executions.queue_deadline, executions.applied_seq, executions.refused_by, executions.depth, executions.waits_at,
-executions.resumed, executions.notes
+executions.resumed, executions.notes, executions.log_incomplete
 FROM executions
 WHERE executions.state IN (SELECT anon_1.value
 FROM json_each(:states) AS anon_1) ORDER BY executions.queued_at IS NULL, executions.queued_at,
@@ -252,7 +253,7 @@ executions.assigned_at, executions.started_at, executions.finished_at, execution
 executions.group_max, executions.cancel_in_progress, executions.on_lost, executions.stop_state,
 executions.stop_reason, executions.paused, executions.address, executions.ready, executions.description,
 executions.queue_deadline, executions.applied_seq, executions.refused_by, executions.depth, executions.waits_at,
-executions.resumed, executions.notes
+executions.resumed, executions.notes, executions.log_incomplete
 FROM executions
 WHERE executions.state IN (SELECT anon_1.value
 FROM json_each(:states) AS anon_1) AND executions.agent = :agent ORDER BY executions.queued_at IS NULL,

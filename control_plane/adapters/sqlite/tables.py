@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData(
@@ -116,6 +117,7 @@ executions = Table(
     Column("waits_at", String),
     _needed("resumed", Boolean),
     Column("notes", Text, nullable=False, server_default="[]"),
+    Column("log_incomplete", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("parent", "parent_ref", "parent_index"),
     Index("ix_executions_run", "run"),
     Index("ix_executions_state_queued_at", "state", "queued_at"),

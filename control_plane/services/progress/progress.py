@@ -17,7 +17,9 @@ from control_plane.ports.store import Store
 from control_plane.services.births import NO_BIRTHS, Nursery, wishes
 from control_plane.services.commits import Commits, Committed
 from control_plane.services.directives import Feed, Feeds
+from control_plane.services.endings import refuse
 from control_plane.services.progress.applying import apply, fresh_for, is_structural
+from control_plane.services.progress.intake import Intake, TooMuch
 from workflow.identifiers import AgentName, Attempt
 from workflow.journal import Directive, Record
 from workflow.session import Fenced, LinkDown, Refused
@@ -33,13 +35,19 @@ class Ingest:
         self._progress = progress
         self._attempt = attempt
         self._turn = asyncio.Lock()
+        self._intake = Intake(progress.log_limit)
         self.stored = stored
         """Everything up to here is durable and applied."""
 
     async def take(self, records: Sequence[Record]) -> int:
-        """Store and apply; the highest number that may be acknowledged."""
+        """Store and apply; the highest number that may be acknowledged. Fenced where it is too much."""
         async with self._turn:
             if records and records[-1].seq > self.stored:
+                try:
+                    self._intake.count(records)
+                except TooMuch as much:
+                    await self._progress.refuse(self._attempt, str(much))
+                    raise Fenced(f"{self._attempt} is over: {much}") from None
                 durable = await self._progress.journals.append(self._attempt, records)
                 await self._progress.apply(self._attempt, [r for r in records if self.stored < r.seq <= durable])
                 self.stored = max(self.stored, min(durable, records[-1].seq))
@@ -96,10 +104,12 @@ class Progress:
         commits: Commits,
         feeds: Feeds,
         nursery: Nursery,
+        log_limit: int = 0,
     ) -> None:
         self._store = store
         self.journals = journals
         self.signals = signals
+        self.log_limit = log_limit
         self._clock = clock
         self._commits = commits
         self._feeds = feeds
@@ -141,6 +151,11 @@ class Progress:
         births = await self._nursery.prepare(attempt, wanted) if wanted else NO_BIRTHS
         now = self._clock.now()
         await self._commits.write(lambda draft: apply(draft, attempt, records, births, now))
+
+    async def refuse(self, attempt: Attempt, reason: str) -> None:
+        """Nothing more is taken of the attempt: it ends, and its agent is told to remove it. Unavailable."""
+        now = self._clock.now()
+        await self._commits.write(lambda draft: refuse(draft, attempt, reason, now))
 
     def committed(self, what: Committed) -> None:
         """Forget what is over."""

@@ -11,6 +11,7 @@ const make = (tag, props = {}, ...children) => {
 
 const FINAL = ["passed", "failed", "aborted", "canceled"];
 const MOST_CARDS = 500;
+const INCOMPLETE = "Not all that it printed was kept (log_limit): the log says where and how much.";
 
 // A part of the page, drawn by the server; nothing of it runs (the page's policy, and DOMParser, see to that).
 const part = async (path) => {
@@ -84,6 +85,7 @@ function watchRun(main) {
     const card = make("article", { tabIndex: 0 },
       make("h3", {}, harmless(where(execution)) + " ", chip(execution.state)),
       make("p", { textContent: harmless(execution.description || execution.name) }), make("p", { className: "reason", textContent: harmless(execution.reason) }),
+      ...(execution.logIncomplete ? [make("p", { className: "reason", textContent: INCOMPLETE })] : []),
       make("ol", {}, ...execution.steps.filter((step) => !step.hidden).map(drawStep)));
     card.dataset.execution = execution.id;
     card.dataset.state = execution.state;

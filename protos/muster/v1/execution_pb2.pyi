@@ -271,11 +271,14 @@ class StepFinished(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     EXIT_CODE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    DROPPED_FIELD_NUMBER: _builtins.int
     ref: _builtins.str
     status: _builtins.str
     """passed, failed, timeout, skipped, aborted, canceled"""
     exit_code: _builtins.int
     reason: _builtins.str
+    dropped: _builtins.int
+    """bytes of its output that were not kept (log_limit)"""
     def __init__(
         self,
         *,
@@ -283,10 +286,11 @@ class StepFinished(_message.Message):
         status: _builtins.str = ...,
         exit_code: _builtins.int | None = ...,
         reason: _builtins.str = ...,
+        dropped: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "exit_code", b"exit_code"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "exit_code", b"exit_code", "reason", b"reason", "ref", b"ref", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "dropped", b"dropped", "exit_code", b"exit_code", "reason", b"reason", "ref", b"ref", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exit_code: _TypeAlias = _typing.Literal["exit_code"]  # noqa: Y015
     _WhichOneofArgType__exit_code: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code"]  # noqa: Y015

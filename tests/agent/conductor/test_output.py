@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from operator import attrgetter
 from pathlib import Path
 
 from hypothesis import given
@@ -16,7 +17,7 @@ from agent.conductor.pod.token import Tokens
 from tests.agent.conftest import Bench
 from tests.agent.plans import assign, plan, shell
 from workflow.identifiers import StepRef
-from workflow.journal import Output, Stream
+from workflow.journal import Output, StepFinished, Stream
 
 
 async def printed(folder: Path, limit: int, *pieces: bytes) -> list[tuple[Stream, bytes]]:
@@ -70,6 +71,8 @@ async def test_a_step_that_floods_leaves_something_to_those_that_follow(bench: B
     assert [len(held.output(ref)) for ref in ("1", "2", "3")] == [4 * LITTLE, 2 * LITTLE, 5]
     assert held.output("1", Stream.SYSTEM).endswith(b"737856 bytes that this step printed were not kept\n")
     assert held.output("3", Stream.SYSTEM) == b""
+    ends = [entry for entry in map(attrgetter("entry"), held.records) if isinstance(entry, StepFinished)]
+    assert [(entry.ref, entry.dropped) for entry in ends] == [("1", 737856), ("2", 868928), ("3", 0)]
     assert held.finished is not None and held.finished.state.value == "passed"
 
 

@@ -84,6 +84,7 @@ def a_full_execution(ident: str = "full", parent: str = "e1") -> ExecutionRow:
         waits_at=StepRef("3"),
         resumed=True,
         notes=("Warning FailedScheduling: 0/1 nodes", "é\n"),
+        log_incomplete=True,
     )
 
 

@@ -6,12 +6,17 @@ import asyncio
 
 import pytest
 
+from control_plane.adapters.memory import ManualClock, MemoryJournals, MemoryStore
+from control_plane.adapters.signals import LocalSignals
 from control_plane.ports.store import Unavailable
-from tests.control_plane.services.world import AT, ME, plan, world
+from control_plane.services.progress.intake import FACTOR, SPARE
+from control_plane.services.queries import Queries
+from tests.control_plane.services.world import AT, ME, World, plan, world
 from workflow.identifiers import StepRef
-from workflow.journal import AttemptStarted, Output, Record, StepStarted, Stream
-from workflow.session import Assign, Fenced
-from workflow.states import ExecutionState, Verdict
+from workflow.journal import MAX_CHUNK, AttemptStarted, Output, Record, StepFinished, StepStarted, Stream
+from workflow.leases import Terms
+from workflow.session import Assign, Fenced, Withdraw
+from workflow.states import ExecutionState, StepStatus, Verdict
 from workflow.views import NewRun
 
 DOCUMENT = """
@@ -74,6 +79,51 @@ async def test_output_alone_touches_the_store_not_at_all() -> None:
         assert await conduct.write(Output(AT, StepRef("1"), Stream.STDOUT, b"x")) == 2
         with pytest.raises(Unavailable):
             await conduct.write(StepStarted(AT, StepRef("1")))
+
+
+async def test_a_log_of_which_something_is_missing_marks_its_run() -> None:
+    async with world().running() as w:
+        dev = await w.agent("dev")
+        marked, whole = await w.start(), await w.start()
+        conduct, other = await dev.assigned(), await dev.assigned()
+        await conduct.start()
+        await conduct.write(StepFinished(AT, StepRef("1"), StepStatus.PASSED, 0, dropped=7))
+        await conduct.finish()
+        await other.run()
+        queries = Queries(w.store, w.house.sessions)
+        for run, incomplete in ((marked, True), (whole, False)):
+            view = await queries.run(run.name)
+            assert view is not None
+            (one,) = view.executions
+            assert (view.log_incomplete, one.log_incomplete, one.steps[0].dropped) == (
+                incomplete,
+                incomplete,
+                7 if incomplete else 0,
+            )
+        assert [one.log_incomplete for one in await queries.runs()] == [False, True]
+
+
+async def test_an_agent_that_keeps_to_no_limit_is_cut_off() -> None:
+    limit = 1024 * 1024
+    w = World(MemoryStore(), MemoryJournals(), LocalSignals(), ManualClock(), Terms(), log_limit=limit)
+    flood = [Output(AT, StepRef("1"), Stream.STDOUT, bytes(MAX_CHUNK))] * ((FACTOR * limit + SPARE) // MAX_CHUNK - 1)
+    async with w.running():
+        dev = await w.agent("dev")
+        run = await w.start()
+        conduct = await dev.assigned()
+        await conduct.start()
+        kept = await conduct.write(*flood)
+        with pytest.raises(Fenced, match="more than twice what is kept"):
+            await conduct.write(*flood)
+        row = await w.only(run)
+        assert (row.state, row.reason) == (
+            ExecutionState.ABORTED,
+            "its agent sent more than twice what is kept of one execution (log_limit); upgrade the agent",
+        )
+        assert isinstance(await dev.heard(), Withdraw)
+        assert await w.journals.last(row.current) == kept
+        with pytest.raises(Fenced):
+            await conduct.open()
 
 
 async def test_what_the_store_refused_is_not_acknowledged_and_is_applied_when_it_comes_again() -> None:

@@ -156,11 +156,12 @@ class World:
     clock: ManualClock
     terms: Terms
     vault: MemoryVault = field(default_factory=MemoryVault)
+    log_limit: int = 0
     house: House = field(init=False)
 
     def __post_init__(self) -> None:
         ports = Ports(self.store, self.journals, self.signals, self.clock, self.vault)
-        self.house = join(ports, terms=self.terms, version="test")
+        self.house = join(ports, terms=self.terms, version="test", log_limit=self.log_limit)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[World]:

@@ -56,6 +56,22 @@ async def test_exit_codes(
     assert (await muster("run", "every")).exit_code == code
 
 
+async def test_a_run_of_whose_output_something_is_missing_says_so(
+    muster: Prompt, world: World, played: Prepared
+) -> None:
+    words = "not all that was printed was kept"
+    played.prepared = await world.run()
+    execution = await world.execution(played.prepared, "dev")
+    await world.ends(execution, ExecutionState.PASSED)
+    await world.run_ends(played.prepared, Verdict.PASSED)
+    assert words not in (await muster("run", "every")).stdout
+    await world.change(execution, log_incomplete=True)
+    done = await muster("run", "every")
+    assert (words in done.stdout, done.exit_code) == (True, 0)
+    told = json.loads((await muster("run", "every", "--output", "json")).stdout)
+    assert (told["run"]["logIncomplete"], told["run"]["executions"][0]["logIncomplete"]) == (True, True)
+
+
 async def test_output_for_programs(muster: Prompt, world: World, played: Prepared) -> None:
     played.prepared, _ = await finished(world)
     done = await muster("run", "every", "--output", "json")
