@@ -155,9 +155,9 @@ def encode_packed(records: Iterable[bytes]) -> bytes:
 
 def _from(message: FromConductor) -> wire.FromConductor:
     match message:
-        case Attached(attempt, bundled, last):
-            attached = wire.Attached(attempt=journal.encode_attempt(attempt), bundled=bundled, last=last)
-            return wire.FromConductor(attached=attached)
+        case Attached(attempt, bundled, last, leaving):
+            of = journal.encode_attempt(attempt)
+            return wire.FromConductor(attached=wire.Attached(attempt=of, bundled=bundled, last=last, leaving=leaving))
         case Records(records):
             return wire.FromConductor(records=wire.Records(records=map(journal.encode_record, records)))
         case FileOffered(file, ref, name, size, digest, kind):
@@ -178,7 +178,8 @@ def decode_from(content: bytes) -> FromConductor:
     match message.WhichOneof("message"):
         case "attached":
             attached = message.attached
-            return Attached(journal.decode_attempt(attached.attempt), attached.bundled, attached.last)
+            of = journal.decode_attempt(attached.attempt)
+            return Attached(of, attached.bundled, attached.last, attached.leaving)
         case "records":
             return Records(tuple(map(journal.decode_record, message.records.records)))
         case "file_offer":

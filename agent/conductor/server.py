@@ -69,6 +69,17 @@ class Server:
         self._exchange = exchange
         self._hearer = hearer
         self._present: asyncio.Task[None] | None = None
+        self._line: _Line | None = None
+        self._leaving = False
+
+    def leave(self) -> None:
+        """The pod is told to end: say so to whoever is there or comes, for they may know why."""
+        self._leaving = True
+        if self._line is not None:
+            self._line.put(self._attached())
+
+    def _attached(self) -> Attached:
+        return Attached(self._attempt, bundled=True, last=self._journal.last, leaving=self._leaving)
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, from Attach to its end. For asyncio's servers."""
@@ -103,7 +114,8 @@ class Server:
         self._journal.forget(acknowledged)
         try:
             async with asyncio.TaskGroup() as tasks:
-                await line.say(Attached(self._attempt, bundled=True, last=self._journal.last))
+                await line.say(self._attached())
+                self._line = line
                 telling = tasks.create_task(self._tell(line))
                 await self._exchange.attached(line.say)
                 await self._hear(line)
@@ -113,7 +125,7 @@ class Server:
         finally:
             self._exchange.detached(line.say)
             if self._present is asyncio.current_task():
-                self._present = None
+                self._present = self._line = None
                 self._hearer.attended(False)
 
     async def _tell(self, line: _Line) -> None:
@@ -170,6 +182,10 @@ class _Line:
         """Send; silently nothing where the connection is gone, since whoever comes next is told again."""
         with suppress(ConnectionError):
             await self.send(encode_from(message))
+
+    def put(self, message: FromConductor) -> None:
+        """The same without waiting."""
+        self._writer.write(framed(encode_from(message)))
 
     async def send(self, content: bytes) -> None:
         """Send a frame. ConnectionError where the connection is gone."""

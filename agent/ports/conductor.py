@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from workflow.identifiers import Attempt, StepRef
 from workflow.journal import Directive, Record
@@ -71,10 +72,14 @@ class SecretValues:
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
+CONDUCTOR: Final = "conductor"
+"""The container in which a conductor runs; no step's is called so."""
+
+
 @dataclass(frozen=True, slots=True)
 class ContainerGone:
     """In a pod: what the cluster says of a step's container that ended or never came up. ``final``: it will not run
-    (again).
+    (again). Of CONDUCTOR itself: why the whole pod is to end.
     """
 
     container: str
@@ -91,11 +96,12 @@ ToConductor = (
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """Answer to Attach."""
+    """Answer to Attach. Said again with ``leaving`` when the pod is told to end: who knows why should say so."""
 
     attempt: Attempt
     bundled: bool
     last: int
+    leaving: bool = False
 
 
 @dataclass(frozen=True, slots=True)

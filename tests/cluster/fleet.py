@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
 
-from agent.executors.kubernetes.calls import Calls
+from agent.executors.kubernetes.calls import Calls, Object
 from agent.executors.kubernetes.settings import Reach
 from muster.client import Muster
 from muster.local import LocalState, LocalSystem
@@ -75,7 +75,7 @@ class Site:
                 head = {"apiVersion": "v1", "kind": title, "metadata": {"name": each.name}}
                 await self.calls.create(f"{self.base}/{kind}", {**head, field_: data})
 
-    async def objects(self, kinds: Sequence[str] = KINDS, *, of_executions: bool = True) -> list[dict[str, object]]:
+    async def objects(self, kinds: Sequence[str] = KINDS, *, of_executions: bool = True) -> list[Object]:
         """What stands in its namespace; of executions alone, or all."""
         query = {"labelSelector": "muster.dev/agent"} if of_executions else None
         listed = [await self.calls.get(f"{self.base}/{kind}", query) or {} for kind in kinds]
@@ -118,9 +118,13 @@ class Fleet:
 
 @asynccontextmanager
 async def fleet(
-    state: Path, count: int = 1, prepared: Callable[[Site], Awaitable[None]] | None = None
+    state: Path,
+    count: int = 1,
+    prepared: Callable[[Site], Awaitable[None]] | None = None,
+    terms: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Fleet]:
-    """A fleet of ``count`` environments; ``prepared`` is called with each of them before its agent starts.
+    """A fleet of ``count`` environments; ``prepared`` is called with each of them before its agent starts. ``terms``
+    are settings of the control plane.
 
     One alone may be in any cluster; three are in the clusters' order. Where there are fewer clusters than environments,
     these share them, each in a namespace of its own.
@@ -140,10 +144,12 @@ async def fleet(
             site = sites[environment] = Site(environment, path, namespace, calls, reach)
             if prepared is not None:
                 await prepared(site)
-        yield await started(stack, state, sites)
+        yield await started(stack, state, sites, terms)
 
 
-async def started(stack: AsyncExitStack, state: Path, sites: Mapping[str, Site]) -> Fleet:
+async def started(
+    stack: AsyncExitStack, state: Path, sites: Mapping[str, Site], terms: Mapping[str, str] | None = None
+) -> Fleet:
     """The programs of a fleet, for as long as ``stack`` lasts."""
     agents = []
     for site in sites.values():
@@ -152,6 +158,6 @@ async def started(stack: AsyncExitStack, state: Path, sites: Mapping[str, Site])
         file.write_text(site.cluster_file())
         environment = {"MUSTER_AGENT_EXECUTOR": "kubernetes", "MUSTER_AGENT_CLUSTER": str(file)}
         agents.append(LocalAgent(site.agent, {"environment": site.environment}, environment=environment))
-    system = await LocalSystem.start(LocalState(state / "muster"), tuple(agents))
+    system = await LocalSystem.start(LocalState(state / "muster"), tuple(agents), environment=terms or {})
     stack.push_async_callback(system.stop)
     return Fleet(system, sites)

@@ -42,11 +42,12 @@ async def why(bench: ClusterBench, attempt: Attempt, seconds: float = 2 * STARTE
 async def noticed(bench: ClusterBench, attempt: Attempt, words: str) -> None:
     """Wait until the agent tells these words of the cluster."""
 
-    def told() -> bool:
-        notes = [said.notes for said in bench.control.said if isinstance(said, Noticed) and said.attempt == attempt]
-        return any(words in note for each in notes for note in each)
+    await bench.control.until(lambda: any(words in note for each in _notes(bench, attempt) for note in each), STARTED)
 
-    await bench.control.until(told, STARTED)
+
+def _notes(bench: ClusterBench, attempt: Attempt) -> list[tuple[str, ...]]:
+    """What the agent has told of the cluster's words, each time."""
+    return [said.notes for said in bench.control.said if isinstance(said, Noticed) and said.attempt == attempt]
 
 
 async def up(bench: ClusterBench, work: Plan) -> tuple[Attempt, Held]:
@@ -140,14 +141,30 @@ async def allowed(bench: ClusterBench, body: Mapping[str, object]) -> bool:
 
 
 async def test_an_eviction_by_the_node_is_told_in_its_words(bench: ClusterBench) -> None:
-    attempt, held = await up(bench, plan(shell("echo up; sleep 1000")))
-    status = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
-    await patched(bench, f"{bench.base}/pods/{pod_name(attempt)}/status", {"status": status})
-    await bench.control.until(lambda: held.finished is not None or bool(lost(bench, attempt)), STARTED)
-    assert held.finished is None or held.finished.state is ExecutionState.ABORTED
-    if held.finished is None:
-        assert lost(bench, attempt) == "Evicted: The node was low on resource: memory."
+    script = "head -c 4194304 /dev/zero >/v/much; echo up; sleep 1000"
+    greedy = step(1, shell(script, volume_mounts=({"name": "v", "mountPath": "/v"},)))
+    pod: dict[str, Json] = {"volumes": [{"name": "v", "emptyDir": {"sizeLimit": "1Mi"}}]}
+    attempt, held = await up(bench, Plan("test", (greedy,), pod=pod))
+    said = await ended(bench, attempt, held)
+    assert 'EmptyDir volume "v" exceeds the limit "1Mi"' in said
+    await noticed(bench, attempt, 'EmptyDir volume "v" exceeds the limit "1Mi"')
     await gone(bench)
+
+
+async def test_a_deletion_is_told_as_one(bench: ClusterBench) -> None:
+    attempt, held = await up(bench, plan(shell("echo up; sleep 1000")))
+    await bench.calls.delete(f"{bench.base}/pods/{pod_name(attempt)}")
+    assert "it was deleted" in await ended(bench, attempt, held)
+    await gone(bench)
+
+
+async def ended(bench: ClusterBench, attempt: Attempt, held: Held) -> str:
+    """Why it was aborted: in its conductor's last word, or the agent's."""
+    await bench.control.until(lambda: held.finished is not None or bool(lost(bench, attempt)), STARTED)
+    if held.finished is None:
+        return lost(bench, attempt)
+    assert held.finished.state is ExecutionState.ABORTED
+    return held.finished.reason
 
 
 async def test_a_deadline_that_the_cluster_sets_is_told(bench: ClusterBench) -> None:
@@ -185,8 +202,7 @@ async def _insist(bench: ClusterBench, node: str, body: Mapping[str, object]) ->
 async def test_a_pod_that_is_taken_from_a_tainted_node(bench: ClusterBench) -> None:
     attempt, held = await up(bench, Plan("test", (step(1, shell("echo up; sleep 1000")),), pod=LEAVES))
     async with unreachable(bench, attempt):
-        await bench.control.until(lambda: held.finished is not None or bool(lost(bench, attempt)), STARTED)
-        assert held.finished is None or held.finished.state is ExecutionState.ABORTED
+        assert "taint" in await ended(bench, attempt, held)
         await gone(bench)
 
 

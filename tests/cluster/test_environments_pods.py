@@ -132,7 +132,7 @@ async def test_a_secret_of_the_cluster_stands_nowhere_in_clear(client: Muster, d
 async def while_it_runs(site: Site, state: Path, spellings: list[bytes]) -> None:
     """Look through the cluster's objects and events, this machine's command lines, and what the fleet keeps."""
     objects = await site.objects((*KINDS, "events"), of_executions=False)
-    users = [each for each in objects if each["metadata"]["name"] == "vault"]  # type: ignore[index]
+    users = [each for each in objects if each["metadata"]["name"] == "vault"]
     text = json.dumps([each for each in objects if each not in users]).encode()
     assert users and b"muster.dev/execution" in text
     for spelling in spellings:
@@ -145,7 +145,7 @@ async def go(site: Site) -> None:
     [pod] = await site.objects(("pods",))
     words = [("command", word) for word in ("touch", "/data/go")]
     query = urlencode([("container", "conductor"), ("stdout", "true"), ("stderr", "true"), *words])
-    path = f"{site.base}/pods/{pod['metadata']['name']}/exec?{query}"  # type: ignore[index]
+    path = f"{site.base}/pods/{pod['metadata']['name']}/exec?{query}"
     client = WsApiClient(site.calls.client.configuration)  # type: ignore[no-untyped-call]
     try:
         request = await client.param_serialize("GET", path, auth_settings=["BearerToken"])

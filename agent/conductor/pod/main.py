@@ -28,7 +28,7 @@ from agent.conductor.pod.gate import Gate
 from agent.conductor.pod.listening import server_context
 from agent.conductor.pod.terms import BUNDLE, PodTerms
 from agent.conductor.server import BUFFER, Server
-from agent.ports.conductor import ContainerGone
+from agent.ports.conductor import CONDUCTOR, ContainerGone
 from workflow.journal import AttemptFinished, AttemptStarted, Stop
 from workflow.session import MAX_MESSAGE, Bundle
 from workflow.states import ExecutionState
@@ -36,6 +36,9 @@ from workflow.states import ExecutionState
 _TURN = 0.0005
 """Seconds after which the loading of the rest lets an answer to the agent pass."""
 _MAX_BUNDLE = 4 * MAX_MESSAGE
+_WHY = 0.3
+"""Seconds for which the agent's word is waited for on why the pod is to end: some evictions leave it a single one."""
+UNKNOWN = "deleted, evicted or preempted"
 _LAST_WORDS = 8.0
 """Seconds that a pod which is to end waits for its agent to take the last words."""
 
@@ -46,6 +49,7 @@ class PodAttendance(Attendance):
     def __init__(self, patience: int, gates: dict[str, Gate]) -> None:
         super().__init__(patience)
         self._gates = gates
+        self._why: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.told_to_end = asyncio.Event()
 
     async def leave(self, journal: Journal) -> None:
@@ -57,13 +61,25 @@ class PodAttendance(Attendance):
         self.released()
 
     def terminated(self) -> None:
-        """SIGTERM: the pod is to end."""
+        """The pod is to end, for a reason that the agent may know."""
+        if self.told_to_end.is_set():
+            return
         self.told_to_end.set()
-        self.told(Stop(ExecutionState.ABORTED, "the pod was told to end: deleted, evicted or preempted"))
+        self._why.add_done_callback(lambda why: self._end(why.result()))
+        asyncio.get_running_loop().call_later(_WHY if self.present else 0, self._said, UNKNOWN)
 
     def bereft(self, gone: ContainerGone) -> None:
+        if gone.container == CONDUCTOR and gone.reason:
+            self._said(gone.reason)
         if gate := self._gates.get(gone.container):
             gate.gone(gone.reason, final=gone.final)
+
+    def _said(self, why: str) -> None:
+        if not self._why.done():
+            self._why.set_result(why)
+
+    def _end(self, why: str) -> None:
+        self.told(Stop(ExecutionState.ABORTED, f"the pod was told to end: {why}"))
 
 
 def main(folder: Path, terms: PodTerms, listening: socket.socket) -> None:
@@ -81,7 +97,7 @@ async def _conduct(folder: Path, terms: PodTerms, listening: socket.socket) -> N
         gates[name].gone(terms.impossible[name], final=True)
     attendance, exchange = PodAttendance(terms.alone, gates), Exchange()
     server = Server(bundle.attempt, journal, exchange, attendance)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, attendance.terminated)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _terminated, attendance, server)
     if not again:
         await journal.write(AttemptStarted(now(), f"muster {terms.version}".strip(), terms.host))
     listener = await asyncio.start_server(
@@ -101,6 +117,12 @@ async def _conduct(folder: Path, terms: PodTerms, listening: socket.socket) -> N
         leaving.cancel()
     listener.close()
     journal.close()
+
+
+def _terminated(attendance: PodAttendance, server: Server) -> None:
+    """SIGTERM."""
+    server.leave()
+    attendance.terminated()
 
 
 def _loaded() -> ModuleType:

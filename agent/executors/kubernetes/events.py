@@ -21,11 +21,14 @@ from workflow.session import MAX_NOTE, MOST_NOTES
 
 _TELLING: Final = frozenset(
     {
-        *("Scheduled", "Preempted", "Pulling", "Pulled", "Killing", "Evicted", "TaintManagerEviction"),
+        *("Scheduled", "Pulling", "Pulled", "Killing", "Preempted", "Evicted", "TaintManagerEviction"),
         *("TriggeredScaleUp", "NotTriggerScaleUp", "SuccessfulAttachVolume", "WaitForFirstConsumer", "Provisioning"),
+        *("DeadlineExceeded", "NodeShutdown"),
     }
 )
 """Reasons of normal events that say something of a pod in trouble; warnings all do."""
+_ENDING: Final = frozenset({"Evicted", "Preempted", "TaintManagerEviction", "DeadlineExceeded", "NodeShutdown"})
+"""Reasons of events that say why a pod is told to end."""
 _WARNING: Final = "Warning "
 _MOST_READ: Final = "200"
 _WITHIN = 5.0
@@ -50,6 +53,12 @@ class Notes:
         await self.tell(attempt)
         warnings = [note for note in self._told.get(attempt, ()) if note.startswith(_WARNING)]
         return warnings[-1].removeprefix(_WARNING) if warnings else ""
+
+    async def ending(self, attempt: Attempt) -> str:
+        """Ask, tell, and return what is said of why the pod is to end, or nothing."""
+        await self.tell(attempt)
+        notes = [note.removeprefix(_WARNING) for note in self._told.get(attempt, ())]
+        return next((note for note in reversed(notes) if note.partition(":")[0] in _ENDING), "")
 
     async def tell(self, attempt: Attempt, *, again: bool = False) -> None:
         """Ask, and tell what was not told yet. Never fails; ``again``: not if it was asked for a moment ago."""

@@ -29,7 +29,7 @@ from agent.executors.kubernetes.reaching import PodConversation, dialled
 from agent.executors.kubernetes.settings import Settings
 from agent.executors.kubernetes.sight import Sight
 from agent.executors.kubernetes.symptoms import Casualty, Coming, Gone, Up
-from agent.ports.conductor import ContainerGone
+from agent.ports.conductor import CONDUCTOR, ContainerGone
 from agent.ports.executor import CannotLaunch, ConductorGone, Conversation, Ear, Found
 from workflow.identifiers import Attempt
 from workflow.journal import Record
@@ -105,7 +105,8 @@ class KubernetesExecutor:
         async with AsyncExitStack() as stack:
             conversation = await self._dialled(attempt, stack)
             await conversation.attach(attempt, acknowledged)
-            await stack.enter_async_context(beside(self._guard(attempt, conversation)))
+            more = self._guard(attempt, conversation), self._explain(attempt, conversation)
+            await stack.enter_async_context(beside(*more))
             yield conversation
 
     async def held(self) -> tuple[Found, ...]:
@@ -291,6 +292,13 @@ class KubernetesExecutor:
                 if fresh or self._sight.troubled(attempt):
                     await self._notes.tell(attempt, again=not fresh)
             await self._sight.changed(attempt)
+
+    async def _explain(self, attempt: Attempt, conversation: PodConversation) -> None:
+        """Beside a conversation: once its pod is told to end, say why, as far as the cluster tells."""
+        await conversation.leaving.wait()
+        if words := self._sight.leaving(attempt) or await self._notes.ending(attempt):
+            with suppress(OSError):
+                await conversation.say(ContainerGone(CONDUCTOR, words))
 
     # --- removing -------------------------------------------------------------------------------------------
 

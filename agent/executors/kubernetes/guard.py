@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from agent.executors.kubernetes import sources
-from agent.executors.kubernetes.manifest import CONDUCTOR, Manifests
+from agent.executors.kubernetes.manifest import Manifests
 from agent.executors.kubernetes.policy import Policy, fits
 from agent.executors.kubernetes.settings import Settings
+from agent.ports.conductor import CONDUCTOR
 from workflow.plan.nodes import Json, Plan
 
 _HOST = ("hostNetwork", "hostPID", "hostIPC")

@@ -20,13 +20,13 @@ from agent.conductor.wanted import wanted
 from agent.executors.kubernetes import mounts, naming, security, tools, values
 from agent.executors.kubernetes.keys import Pair
 from agent.executors.kubernetes.settings import Settings, Tools
+from agent.ports.conductor import CONDUCTOR
 from workflow.identifiers import SECOND, Attempt
 from workflow.plan.nodes import PROBE, Json, Plan, Run, leaves
 from workflow.pods import resources
 from workflow.pods.resources import BadQuantity
 from workflow.pods.sharing import StepContainer, TooManyContainers, step_containers
 
-CONDUCTOR = "conductor"
 AGENT_KEY = "agent.pem"
 """Key in the secret that no pod mounts: the agent's own half, for an agent that comes after it."""
 MAX_SECRET = 1_000_000

@@ -33,6 +33,8 @@ class PodConversation:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self.leaving = asyncio.Event()
+        """The conductor says that its pod was told to end."""
 
     async def say(self, message: ToConductor) -> None:
         self._writer.write(framed(encode_to(message)))
@@ -41,7 +43,7 @@ class PodConversation:
     async def received(self) -> AsyncIterator[FromConductor]:
         try:
             while (content := await read_frame(self._reader)) is not None:
-                yield decode_from(content)
+                yield self._noted(decode_from(content))
         except (OSError, WireError, asyncio.IncompleteReadError):
             return
 
@@ -51,11 +53,16 @@ class PodConversation:
             async with asyncio.timeout(_ANSWER):
                 await self.say(Attach(attempt, acknowledged))
                 content = await read_frame(self._reader)
-            answer = decode_from(content) if content is not None else None
+            answer = self._noted(decode_from(content)) if content is not None else None
         except (WireError, TimeoutError, OSError):
             answer = None
         if not isinstance(answer, Attached):
             raise ConnectionError("the conductor did not answer")
+
+    def _noted(self, message: FromConductor) -> FromConductor:
+        if isinstance(message, Attached) and message.leaving:
+            self.leaving.set()
+        return message
 
     def hang_up(self) -> None:
         """End the connection at once; whoever reads sees its end."""

@@ -60,6 +60,10 @@ class Sight:
         """Whether the cluster may have something to say of its pod."""
         return symptoms.troubled(self.pods.now.get(attempt, {}))
 
+    def leaving(self, attempt: Attempt) -> str:
+        """Why its pod is to end; empty where it stays, or is gone."""
+        return symptoms.leaving(self.pods.now.get(attempt, {}))
+
     async def judged(self, attempt: Attempt) -> symptoms.State:
         """The same, and sure: asked for where it was not seen, or where only our patience ended. ConnectionError."""
         state = self.state(attempt)

@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from agent.executors.kubernetes.settings import Patience
+from agent.ports.conductor import CONDUCTOR
 
 Pod = Mapping[str, Any]
 
-CONDUCTOR = "conductor"
 _HOPELESS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 _PULLING = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"})
 _UNDER_WAY = frozenset({"ContainerCreating", "PodInitializing"})
@@ -79,10 +79,7 @@ def state(pod: Pod, now: float, patience: Patience) -> State:
 def ending(pod: Pod) -> str:
     """Why a pod is gone, as far as its last state tells."""
     status, metadata = pod.get("status") or {}, pod.get("metadata") or {}
-    words = _sentence(status.get("reason"), status.get("message"))
-    for condition in status.get("conditions") or ():
-        if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
-            words = words or _sentence(condition.get("reason"), condition.get("message"))
+    words = _sentence(status.get("reason"), status.get("message")) or _disruption(pod)
     conductor = _container(pod, CONDUCTOR)
     terminated = _terminated(conductor) if conductor is not None else None
     if not words and metadata.get("deletionTimestamp"):
@@ -92,6 +89,13 @@ def ending(pod: Pod) -> str:
     if not words and terminated is None and status.get("phase") not in {"Failed", "Succeeded"}:
         words = "the pod is gone: somebody deleted it"
     return words or "the conductor is gone: its container ended"
+
+
+def leaving(pod: Pod) -> str:
+    """Why a pod that may still run is to end, as far as its state tells; empty where it stays."""
+    if words := _disruption(pod):
+        return words
+    return "it was deleted" if (pod.get("metadata") or {}).get("deletionTimestamp") else ""
 
 
 def casualties(pod: Pod, now: float, patience: Patience) -> Iterator[Casualty]:
@@ -116,7 +120,7 @@ def troubled(pod: Pod) -> bool:
     """Whether there may be something to say of it: it was told to end, or a container waits for more than its turn."""
     containers = (pod.get("status") or {}).get("containerStatuses") or ()
     reasons = {str(((each.get("state") or {}).get("waiting") or {}).get("reason") or "") for each in containers}
-    return bool((pod.get("metadata") or {}).get("deletionTimestamp")) or not reasons <= {*_UNDER_WAY, ""}
+    return bool(leaving(pod)) or not reasons <= {*_UNDER_WAY, ""}
 
 
 def _never(reason: str, waited: float, container: Mapping[str, Any], patience: Patience) -> bool:
@@ -165,6 +169,14 @@ def _waiting(pod: Pod, conductor: Mapping[str, Any] | None, waited: float, patie
         late = f"it did not start within {patience.pending:.0f} s"
         return Gone(f"{late}: {words}" if words else late, overdue=True, explained=bool(words))
     return Coming(words)
+
+
+def _disruption(pod: Pod) -> str:
+    """What some part of the cluster says that is about to end it: a drain, a preemption, its node."""
+    for condition in (pod.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
+            return _sentence(condition.get("reason"), condition.get("message"))
+    return ""
 
 
 def _clock_of(pod: Pod, waited: float) -> float:

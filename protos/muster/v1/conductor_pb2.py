@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from protos.muster.v1 import execution_pb2 as protos_dot_muster_dot_v1_dot_execution__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n protos/muster/v1/conductor.proto\x12\tmuster.v1\x1a protos/muster/v1/execution.proto\"\xc6\x03\n\x0bToConductor\x12#\n\x06\x61ttach\x18\x01 \x01(\x0b\x32\x11.muster.v1.AttachH\x00\x12#\n\x06\x62undle\x18\x02 \x01(\x0b\x32\x11.muster.v1.BundleH\x00\x12*\n\x06stored\x18\x03 \x01(\x0b\x32\x18.muster.v1.RecordsStoredH\x00\x12)\n\tdirective\x18\x04 \x01(\x0b\x32\x14.muster.v1.DirectiveH\x00\x12%\n\x07release\x18\x05 \x01(\x0b\x32\x12.muster.v1.ReleaseH\x00\x12*\n\nfile_taken\x18\x06 \x01(\x0b\x32\x14.muster.v1.FileTakenH\x00\x12(\n\tfile_data\x18\x07 \x01(\x0b\x32\x13.muster.v1.FileDataH\x00\x12.\n\x0c\x66ile_refused\x18\x08 \x01(\x0b\x32\x16.muster.v1.FileRefusedH\x00\x12*\n\x07secrets\x18\t \x01(\x0b\x32\x17.muster.v1.SecretValuesH\x00\x12\x32\n\x0e\x63ontainer_gone\x18\n \x01(\x0b\x32\x18.muster.v1.ContainerGoneH\x00\x42\t\n\x07message\"\xf0\x01\n\rFromConductor\x12\'\n\x08\x61ttached\x18\x01 \x01(\x0b\x32\x13.muster.v1.AttachedH\x00\x12%\n\x07records\x18\x02 \x01(\x0b\x32\x12.muster.v1.RecordsH\x00\x12*\n\nfile_offer\x18\x03 \x01(\x0b\x32\x14.muster.v1.FileOfferH\x00\x12*\n\nfile_chunk\x18\x04 \x01(\x0b\x32\x14.muster.v1.FileChunkH\x00\x12,\n\x0b\x66ile_wanted\x18\x05 \x01(\x0b\x32\x15.muster.v1.FileWantedH\x00\x42\t\n\x07message\"C\n\x06\x41ttach\x12#\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x12.muster.v1.Attempt\x12\x14\n\x0c\x61\x63knowledged\x18\x02 \x01(\x04\"N\n\x08\x41ttached\x12#\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x12.muster.v1.Attempt\x12\x0f\n\x07\x62undled\x18\x02 \x01(\x08\x12\x0c\n\x04last\x18\x03 \x01(\x04\"-\n\x07Records\x12\"\n\x07records\x18\x01 \x03(\x0b\x32\x11.muster.v1.Record\"\x1c\n\rRecordsStored\x12\x0b\n\x03seq\x18\x01 \x01(\x04\"\t\n\x07Release\"r\n\x0cSecretValues\x12\x33\n\x06values\x18\x01 \x03(\x0b\x32#.muster.v1.SecretValues.ValuesEntry\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"A\n\rContainerGone\x12\x11\n\tcontainer\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\r\n\x05\x66inal\x18\x03 \x01(\x08\"d\n\tFileOffer\x12\x0c\n\x04\x66ile\x18\x01 \x01(\r\x12\x0b\n\x03ref\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0c\n\x04size\x18\x04 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x05 \x01(\t\x12\x10\n\x08transfer\x18\x06 \x01(\x08\"K\n\tFileTaken\x12\x0c\n\x04\x66ile\x18\x01 \x01(\r\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0e\n\x06window\x18\x03 \x01(\x04\x12\x10\n\x08\x63omplete\x18\x04 \x01(\x08\"7\n\tFileChunk\x12\x0c\n\x04\x66ile\x18\x01 \x01(\r\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\":\n\nFileWanted\x12\x0c\n\x04\x66ile\x18\x01 \x01(\r\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"D\n\x08\x46ileData\x12\x0c\n\x04\x66ile\x18\x01 \x01(\r\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x12\x0c\n\x04last\x18\x04 \x01(\x08\":\n\x0b\x46ileRefused\x12\x0c\n\x04\x66ile\x18\x01 \x01(\r\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\r\n\x05\x61gain\x18\x03 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n protos/muster/v1/conductor.proto\x12\tmuster.v1\x1a protos/muster/v1/execution.proto\"\xc6\x03\n\x0bToConductor\x12#\n\x06\x61ttach\x18\x01 \x01(\x0b\x32\x11.muster.v1.AttachH\x00\x12#\n\x06\x62undle\x18\x02 \x01(\x0b\x32\x11.muster.v1.BundleH\x00\x12*\n\x06stored\x18\x03 \x01(\x0b\x32\x18.muster.v1.RecordsStoredH\x00\x12)\n\tdirective\x18\x04 \x01(\x0b\x32\x14.muster.v1.DirectiveH\x00\x12%\n\x07release\x18\x05 \x01(\x0b\x32\x12.muster.v1.ReleaseH\x00\x12*\n\nfile_taken\x18\x06 \x01(\x0b\x32\x14.muster.v1.FileTakenH\x00\x12(\n\tfile_data\x18\x07 \x01(\x0b\x32\x13.muster.v1.FileDataH\x00\x12.\n\x0c\x66ile_refused\x18\x08 \x01(\x0b\x32\x16.muster.v1.FileRefusedH\x00\x12*\n\x07secrets\x18\t \x01(\x0b\x32\x17.muster.v1.SecretValuesH\x00\x12\x32\n\x0e\x63ontainer_gone\x18\n \x01(\x0b\x32\x18.muster.v1.ContainerGoneH\x00\x42\t\n\x07message\"\xf0\x01\n\rFromConductor\x12\'\n\x08\x61ttached\x18\x01 \x01(\x0b\x32\x13.muster.v1.AttachedH\x00\x12%\n\x07records\x18\x02 \x01(\x0b\x32\x12.muster.v1.RecordsH\x00\x12*\n\nfile_offer\x18\x03 \x01(\x0b\x32\x14.muster.v1.FileOfferH\x00\x12*\n\nfile_chunk\x18\x04 \x01(\x0b\x32\x14.muster.v1.FileChunkH\x00\x12,\n\x0b\x66ile_wanted\x18\x05 \x01(\x0b\x32\x15.muster.v1.FileWantedH\x00\x42\t\n\x07message\"C\n\x06\x41ttach\x12#\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x12.muster.v1.Attempt\x12\x14\n\x0c\x61\x63knowledged\x18\x02 \x01(\x04\"_\n\x08\x41ttached\x12#\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x12.muster.v1.Attempt\x12\x0f\n\x07\x62undled\x18\x02 \x01(\x08\x12\x0c\n\x04last\x18\x03 \x01(\x04\x12\x0f\n\x07leaving\x18\x04 \x01(\x08\"-\n\x07Records\x12\"\n\x07records\x18\x01 \x03(\x0b\x32\x11.muster.v1.Record\"\x1c\n\rRecordsStored\x12\x0b\n\x03seq\x18\x01 \x01(\x04\"\t\n\x07Release\"r\n\x0cSecretValues\x12\x33\n\x06values\x18\x01 \x03(\x0b\x32#.muster.v1.SecretValues.ValuesEntry\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"A\n\rContainerGone\x12\x11\n\tcontainer\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\r\n\x05\x66inal\x18\x03 \x01(\x08\"d\n\tFileOffer\x12\x0c\n\x04\x66ile\x18\x01 \x01(\r\x12\x0b\n\x03ref\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0c\n\x04size\x18\x04 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x05 \x01(\t\x12\x10\n\x08transfer\x18\x06 \x01(\x08\"K\n\tFileTaken\x12\x0c\n\x04\x66ile\x18\x01 \x01(\r\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0e\n\x06window\x18\x03 \x01(\x04\x12\x10\n\x08\x63omplete\x18\x04 \x01(\x08\"7\n\tFileChunk\x12\x0c\n\x04\x66ile\x18\x01 \x01(\r\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\":\n\nFileWanted\x12\x0c\n\x04\x66ile\x18\x01 \x01(\r\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"D\n\x08\x46ileData\x12\x0c\n\x04\x66ile\x18\x01 \x01(\r\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x12\x0c\n\x04last\x18\x04 \x01(\x08\":\n\x0b\x46ileRefused\x12\x0c\n\x04\x66ile\x18\x01 \x01(\r\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\r\n\x05\x61gain\x18\x03 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,29 +41,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ATTACH']._serialized_start=781
   _globals['_ATTACH']._serialized_end=848
   _globals['_ATTACHED']._serialized_start=850
-  _globals['_ATTACHED']._serialized_end=928
-  _globals['_RECORDS']._serialized_start=930
-  _globals['_RECORDS']._serialized_end=975
-  _globals['_RECORDSSTORED']._serialized_start=977
-  _globals['_RECORDSSTORED']._serialized_end=1005
-  _globals['_RELEASE']._serialized_start=1007
-  _globals['_RELEASE']._serialized_end=1016
-  _globals['_SECRETVALUES']._serialized_start=1018
-  _globals['_SECRETVALUES']._serialized_end=1132
-  _globals['_SECRETVALUES_VALUESENTRY']._serialized_start=1087
-  _globals['_SECRETVALUES_VALUESENTRY']._serialized_end=1132
-  _globals['_CONTAINERGONE']._serialized_start=1134
-  _globals['_CONTAINERGONE']._serialized_end=1199
-  _globals['_FILEOFFER']._serialized_start=1201
-  _globals['_FILEOFFER']._serialized_end=1301
-  _globals['_FILETAKEN']._serialized_start=1303
-  _globals['_FILETAKEN']._serialized_end=1378
-  _globals['_FILECHUNK']._serialized_start=1380
-  _globals['_FILECHUNK']._serialized_end=1435
-  _globals['_FILEWANTED']._serialized_start=1437
-  _globals['_FILEWANTED']._serialized_end=1495
-  _globals['_FILEDATA']._serialized_start=1497
-  _globals['_FILEDATA']._serialized_end=1565
-  _globals['_FILEREFUSED']._serialized_start=1567
-  _globals['_FILEREFUSED']._serialized_end=1625
+  _globals['_ATTACHED']._serialized_end=945
+  _globals['_RECORDS']._serialized_start=947
+  _globals['_RECORDS']._serialized_end=992
+  _globals['_RECORDSSTORED']._serialized_start=994
+  _globals['_RECORDSSTORED']._serialized_end=1022
+  _globals['_RELEASE']._serialized_start=1024
+  _globals['_RELEASE']._serialized_end=1033
+  _globals['_SECRETVALUES']._serialized_start=1035
+  _globals['_SECRETVALUES']._serialized_end=1149
+  _globals['_SECRETVALUES_VALUESENTRY']._serialized_start=1104
+  _globals['_SECRETVALUES_VALUESENTRY']._serialized_end=1149
+  _globals['_CONTAINERGONE']._serialized_start=1151
+  _globals['_CONTAINERGONE']._serialized_end=1216
+  _globals['_FILEOFFER']._serialized_start=1218
+  _globals['_FILEOFFER']._serialized_end=1318
+  _globals['_FILETAKEN']._serialized_start=1320
+  _globals['_FILETAKEN']._serialized_end=1395
+  _globals['_FILECHUNK']._serialized_start=1397
+  _globals['_FILECHUNK']._serialized_end=1452
+  _globals['_FILEWANTED']._serialized_start=1454
+  _globals['_FILEWANTED']._serialized_end=1512
+  _globals['_FILEDATA']._serialized_start=1514
+  _globals['_FILEDATA']._serialized_end=1582
+  _globals['_FILEREFUSED']._serialized_start=1584
+  _globals['_FILEREFUSED']._serialized_end=1642
 # @@protoc_insertion_point(module_scope)

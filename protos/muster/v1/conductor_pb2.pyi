@@ -155,10 +155,13 @@ class Attached(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     BUNDLED_FIELD_NUMBER: _builtins.int
     LAST_FIELD_NUMBER: _builtins.int
+    LEAVING_FIELD_NUMBER: _builtins.int
     bundled: _builtins.bool
     """whether it has its bundle already"""
     last: _builtins.int
     """the newest record's number"""
+    leaving: _builtins.bool
+    """said again with this when the pod is told to end; answered by ContainerGone, where the agent knows why"""
     @_builtins.property
     def attempt(self) -> _execution_pb2.Attempt: ...
     def __init__(
@@ -167,10 +170,11 @@ class Attached(_message.Message):
         attempt: _execution_pb2.Attempt | None = ...,
         bundled: _builtins.bool = ...,
         last: _builtins.int = ...,
+        leaving: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "bundled", b"bundled", "last", b"last"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "bundled", b"bundled", "last", b"last", "leaving", b"leaving"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -275,7 +279,7 @@ Global___SecretValues: _TypeAlias = SecretValues  # noqa: Y015
 @_typing.final
 class ContainerGone(_message.Message):
     """In a pod: what the cluster says of a step's container that ended or never came up. `final`: it will not run (again). Repeated, it
-    changes nothing.
+    changes nothing. Of the container `conductor`: why the whole pod is to end.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -49,7 +49,7 @@ TO: dict[type, SearchStrategy[ToConductor]] = {
     ContainerGone: st.builds(ContainerGone, values.words, values.words, st.booleans()),
 }
 FROM: dict[type, SearchStrategy[FromConductor]] = {
-    Attached: st.builds(Attached, values.attempts, st.booleans(), values.counts),
+    Attached: st.builds(Attached, values.attempts, st.booleans(), values.counts, st.booleans()),
     Records: st.builds(Records, st.lists(values.records, max_size=3).map(tuple)),
     FileOffered: st.builds(
         FileOffered,

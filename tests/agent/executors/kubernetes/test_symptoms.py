@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agent.executors.kubernetes.settings import Patience
-from agent.executors.kubernetes.symptoms import Casualty, Coming, Gone, State, Up, casualties, state, troubled
+from agent.executors.kubernetes.symptoms import Casualty, Coming, Gone, State, Up, casualties, leaving, state, troubled
 
 CREATED = "2026-01-01T00:00:00Z"
 BORN = 1767225600.0
@@ -190,3 +190,21 @@ def test_of_which_pods_there_may_be_something_to_say() -> None:
     assert not troubled(pod("Running", container(), beginning)) and not troubled({})
     assert troubled(pod("Running", container(), container("step-1", kind="waiting", **PULL)))
     assert troubled(pod("Running", container(), metadata={"deletionTimestamp": CREATED}))
+
+
+@pytest.mark.parametrize(
+    ("of", "words"),
+    [
+        (pod("Running", container()), ""),
+        (pod("Running", container(), metadata={"deletionTimestamp": CREATED}), "it was deleted"),
+        (
+            pod("Running", container(), metadata={"deletionTimestamp": CREATED}, conditions=[TAINT]),
+            "DeletionByTaintManager: Taint manager: deleting due to NoExecute taint",
+        ),
+        (pod("Running", container(), conditions=[{**TAINT, "status": "False"}]), ""),
+        ({}, ""),
+    ],
+)
+def test_why_a_pod_is_to_end(of: dict[str, Any], words: str) -> None:
+    assert leaving(of) == words
+    assert troubled(of) is bool(words)
