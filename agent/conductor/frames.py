@@ -66,6 +66,24 @@ def framed(content: bytes) -> bytes:
     return _LENGTH.pack(len(content)) + content
 
 
+def put(writer: asyncio.StreamWriter, content: bytes) -> None:
+    """Send ``content`` as a frame, without waiting for room. ConnectionError where the stream is closed."""
+    if writer.is_closing():  # a TLS stream that was closed twice has forgotten all that it would write with
+        raise ConnectionResetError("the connection is closed")
+    writer.write(framed(content))
+
+
+async def send(writer: asyncio.StreamWriter, content: bytes) -> None:
+    """The same, and wait for room. ConnectionError where the connection is gone, whatever ended it."""
+    try:
+        put(writer, content)
+        await writer.drain()
+    except ConnectionError:
+        raise
+    except OSError as error:  # no route, a time-out of the kernel's, TLS
+        raise ConnectionAbortedError(str(error)) from error
+
+
 # --- to the conductor --------------------------------------------------------------------------------------------
 
 

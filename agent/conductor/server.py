@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Protocol, assert_never
 
 from agent.conductor.exchange import Exchange
-from agent.conductor.frames import decode_to, encode_from, encode_packed, framed, read_frame
+from agent.conductor.frames import decode_to, encode_from, encode_packed, put, read_frame, send
 from agent.conductor.journal import Journal
 from agent.ports.conductor import (
     Attach,
@@ -87,7 +87,7 @@ class Server:
             acknowledged = await self._greeted(reader)
             if acknowledged is not None:
                 await self._replace(_Line(reader, writer), acknowledged)
-        except (ConnectionError, WireError, TimeoutError):
+        except (OSError, WireError):
             return
         except asyncio.CancelledError:
             if self._present is not None and self._present is asyncio.current_task():
@@ -120,7 +120,7 @@ class Server:
                 await self._exchange.attached(line.say)
                 await self._hear(line)
                 telling.cancel()
-        except* (ConnectionError, WireError):
+        except* (OSError, WireError):
             pass  # the peer's fault or the link's; the next one is told all again
         finally:
             self._exchange.detached(line.say)
@@ -185,12 +185,12 @@ class _Line:
 
     def put(self, message: FromConductor) -> None:
         """The same without waiting."""
-        self._writer.write(framed(encode_from(message)))
+        with suppress(ConnectionError):
+            put(self._writer, encode_from(message))
 
     async def send(self, content: bytes) -> None:
         """Send a frame. ConnectionError where the connection is gone."""
-        self._writer.write(framed(content))
-        await self._writer.drain()
+        await send(self._writer, content)
 
 
 BUFFER = 2 * MAX_MESSAGE

@@ -127,7 +127,7 @@ async def supervised(state: Path) -> AsyncIterator[Fleet]:
         supervising.cancel()
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [int(s) for s in os.environ.get("SEEDS","1 2 3").split()])
 async def test_a_storm_over_three_clusters_loses_and_doubles_nothing(seed: int, tmp_path: Path) -> None:
     async with supervised(tmp_path) as made, made.client() as client:
         async with asyncio.timeout(GOES_ON), asyncio.TaskGroup() as tasks:

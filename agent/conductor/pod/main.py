@@ -35,6 +35,9 @@ from workflow.states import ExecutionState
 
 _TURN = 0.0005
 """Seconds after which the loading of the rest lets an answer to the agent pass."""
+FAULT = "fault"
+"""The file among its own in which a conductor leaves what broke it."""
+_MAX_FAULT = 300
 _MAX_BUNDLE = 4 * MAX_MESSAGE
 _WHY = 0.3
 """Seconds for which the agent's word is waited for on why the pod is to end: some evictions leave it a single one."""
@@ -83,8 +86,24 @@ class PodAttendance(Attendance):
 
 
 def main(folder: Path, terms: PodTerms, listening: socket.socket) -> None:
-    """The program, from where ``early`` has brought it."""
-    asyncio.run(_conduct(folder, terms, listening))
+    """The program, from where ``early`` has brought it. What breaks it is left for the one that comes after it."""
+    try:
+        asyncio.run(_conduct(folder, terms, listening))
+    except Exception as fault:
+        with suppress(OSError):
+            (Path(terms.own) / FAULT).write_text(_told(fault))
+        raise
+
+
+def _told(fault: BaseException) -> str:
+    """What broke, and where, without its message, which might hold a secret."""
+    while isinstance(fault, BaseExceptionGroup):
+        fault = fault.exceptions[0]
+    trace = fault.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_globals.get('__name__')}, line {trace.tb_lineno}" if trace is not None else "nowhere"
+    return f"{type(fault).__name__} in {where}"
 
 
 async def _conduct(folder: Path, terms: PodTerms, listening: socket.socket) -> None:
@@ -106,8 +125,7 @@ async def _conduct(folder: Path, terms: PodTerms, listening: socket.socket) -> N
     async with asyncio.TaskGroup() as tasks:
         watch = tasks.create_task(attendance.watch())
         if again:
-            words = "the conductor was started again: it, or its container, had been killed"
-            await journal.write(AttemptFinished(now(), ExecutionState.ABORTED, words))
+            await journal.write(AttemptFinished(now(), ExecutionState.ABORTED, _before(Path(terms.own))))
         else:
             program = await asyncio.to_thread(_loaded)
             await program.executed(program.Parts(folder, terms, bundle, journal, exchange, attendance, gates))
@@ -117,6 +135,15 @@ async def _conduct(folder: Path, terms: PodTerms, listening: socket.socket) -> N
         leaving.cancel()
     listener.close()
     journal.close()
+
+
+def _before(own: Path) -> str:
+    """What became of the conductor that was here before."""
+    try:
+        fault = (own / FAULT).read_text()[:_MAX_FAULT]
+    except OSError:
+        return "the conductor was started again: it, or its container, had been killed"
+    return f"the conductor met something that it did not expect ({fault}); this is a bug in muster: please report it"
 
 
 def _terminated(attendance: PodAttendance, server: Server) -> None:

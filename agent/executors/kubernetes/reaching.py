@@ -11,7 +11,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
-from agent.conductor.frames import decode_from, encode_to, framed, read_frame
+from agent.conductor.frames import decode_from, encode_to, read_frame, send
 from agent.conductor.server import BUFFER
 from agent.executors.kubernetes.calls import Calls
 from agent.executors.kubernetes.keys import CONDUCTOR
@@ -37,8 +37,7 @@ class PodConversation:
         """The conductor says that its pod was told to end."""
 
     async def say(self, message: ToConductor) -> None:
-        self._writer.write(framed(encode_to(message)))
-        await self._writer.drain()
+        await send(self._writer, encode_to(message))
 
     async def received(self) -> AsyncIterator[FromConductor]:
         try:

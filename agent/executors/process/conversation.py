@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from agent.conductor.frames import decode_from, encode_to, framed, read_frame
+from agent.conductor.frames import decode_from, encode_to, read_frame, send
 from agent.conductor.server import BUFFER
 from agent.conductor.terms import SOCKET
 from agent.ports.conductor import Attach, Attached, FromConductor, ToConductor
@@ -25,14 +25,13 @@ class SocketConversation:
         self._writer = writer
 
     async def say(self, message: ToConductor) -> None:
-        self._writer.write(framed(encode_to(message)))
-        await self._writer.drain()
+        await send(self._writer, encode_to(message))
 
     async def received(self) -> AsyncIterator[FromConductor]:
         try:
             while (content := await read_frame(self._reader)) is not None:
                 yield decode_from(content)
-        except (ConnectionError, WireError):
+        except (OSError, WireError):
             return
 
     async def attach(self, attempt: Attempt, acknowledged: int) -> Attached:
