@@ -8,10 +8,13 @@ from pathlib import Path
 
 gc.disable()  # what is loaded stays: looking for what could go takes a tenth of the start
 
-from agent.conductor.pod import prepared, unused  # noqa: E402 - see above
+from agent.conductor.pod import unused  # noqa: E402 - see above
+
+unused.defer()  # first of all: what comes next loads some of it
+
+from agent.conductor.pod import prepared  # noqa: E402
 
 prepared.use()
-unused.defer()
 
 from agent.conductor.pod import early  # noqa: E402
 
