@@ -1,7 +1,8 @@
 """Executions in pods of three clusters while control plane, agents and pods are killed at random moments.
 
-What a seed showed once it mostly shows again, since the clusters' own timing takes part. A run whose pod was deleted
-never passes; every other one does; no line is lost or doubled, live and stored; nothing is left in the clusters.
+What a seed showed once it mostly shows again, since the clusters' own timing takes part. An execution whose pod was
+deleted never passes, one that was canceled is, every other one passes; no line is lost or doubled, live and stored;
+nothing is left in the clusters.
 """
 
 from __future__ import annotations
@@ -92,6 +93,17 @@ async def submitted(client: Muster, number: int) -> Heard:
             await asyncio.sleep(0.1)
 
 
+async def canceled(client: Muster, heard: Heard, chance: random.Random) -> None:
+    """Cancel a run at some moment, once the control plane takes it."""
+    await asyncio.sleep(chance.uniform(0.1, 20))
+    while True:
+        try:
+            await client.cancel(heard.run.id)
+            return
+        except Unreachable:
+            await asyncio.sleep(0.1)
+
+
 async def rage(made: Fleet, chance: random.Random) -> set[str]:
     """Kill and stop what runs, and delete pods; the names of those whose deletion the cluster took."""
     deleted: set[str] = set()
@@ -139,14 +151,15 @@ async def test_a_storm_over_three_clusters_loses_and_doubles_nothing(seed: int, 
             runs = [await submitted(client, number) for number in range(RUNS)]
             for run in runs:
                 tasks.create_task(run.follow(client))
+            tasks.create_task(canceled(client, runs[-1], random.Random(seed)))
         deleted = raging.result()
         for run in runs:
-            await check(client, run, deleted)
+            await check(client, run, deleted, canceled=run is runs[-1])
         for site in made.sites.values():
             await site.emptied()
 
 
-async def check(client: Muster, heard: Heard, deleted: set[str]) -> None:
+async def check(client: Muster, heard: Heard, deleted: set[str], *, canceled: bool) -> None:
     """What came of a run."""
     executions = (await client.run(heard.run.id)).executions
     roots = [each for each in executions if each.place is None]
@@ -161,8 +174,9 @@ async def check(client: Muster, heard: Heard, deleted: set[str]) -> None:
             assert kept.decode().splitlines() == NUMBERS
             assert [await printed(client, heard, each.id) for each in workers] == [["worker 0"], ["worker 1"]]
         else:
-            assert hit, (root.state, root.reason, [(each.state, each.reason) for each in workers])
-            assert root.state in {ExecutionState.ABORTED, ExecutionState.FAILED} and root.reason
+            bad = {ExecutionState.ABORTED, ExecutionState.FAILED} if hit else set()
+            fitting = bad | ({ExecutionState.CANCELED} if canceled else set())
+            assert root.state in fitting and root.reason, (root, workers)
             assert lines == ALL[: len(lines)]
 
 
