@@ -20,7 +20,7 @@ demo: install
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python examples/demo.py
 
 test: install
-	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n 2 tests
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n 3 tests
 
 # Wants one to three real clusters: KUBECONFIG (files, colon between them) and MUSTER_TEST_IMAGE; see tests/cluster.
 test-cluster: install

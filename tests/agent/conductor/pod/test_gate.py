@@ -233,6 +233,7 @@ async def test_a_step_that_made_its_gate_deaf_can_be_ended(container: Container,
 @pytest.mark.parametrize("before", ["p=$!", "trap heed CHLD", "heed\n  while", "while wait"])
 async def test_a_gate_that_the_machine_delays_can_be_ended(container: Container, harm: str, before: str) -> None:
     assert GATE.count(f"  {before}") == 1
+    await container.gate.opened(20)  # whose end is heard, so that it is not taken for that of the next
     container.kill()
     await _until(lambda: not container.gate._open.is_set())
     container.script = GATE.replace(f"  {before}", f"  {SPIN}\n  {before}")
