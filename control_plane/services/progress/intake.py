@@ -32,12 +32,19 @@ class Intake:
         """``limit``: bytes of output that conductors keep; 0: no bound."""
         self._left = FACTOR * limit + SPARE if limit else None
 
-    def count(self, records: Iterable[Record]) -> None:
-        """Some more; none of it is to be kept where this raises TooMuch."""
-        if self._left is None:
-            return
-        for record in records:
-            entry = record.entry
-            self._left -= ENTRY + len(entry.data) if isinstance(entry, Output) else STRUCTURAL
-        if self._left < 0:
+    def cost(self, records: Iterable[Record]) -> int:
+        """Bytes that these are taken for. TooMuch where there is no room for them."""
+        cost = sum(map(_cost, records)) if self._left is not None else 0
+        if self._left is not None and cost > self._left:
             raise TooMuch("its agent sent more than twice what is kept of one execution (log_limit); upgrade the agent")
+        return cost
+
+    def took(self, cost: int) -> None:
+        """They are kept: what a full disk refused comes again, and costs nothing before."""
+        if self._left is not None:
+            self._left -= cost
+
+
+def _cost(record: Record) -> int:
+    entry = record.entry
+    return ENTRY + len(entry.data) if isinstance(entry, Output) else STRUCTURAL

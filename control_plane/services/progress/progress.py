@@ -44,11 +44,12 @@ class Ingest:
         async with self._turn:
             if records and records[-1].seq > self.stored:
                 try:
-                    self._intake.count(records)
+                    cost = self._intake.cost(records)
                 except TooMuch as much:
                     await self._progress.refuse(self._attempt, str(much))
                     raise Fenced(f"{self._attempt} is over: {much}") from None
                 durable = await self._progress.journals.append(self._attempt, records)
+                self._intake.took(cost)
                 await self._progress.apply(self._attempt, [r for r in records if self.stored < r.seq <= durable])
                 self.stored = max(self.stored, min(durable, records[-1].seq))
                 self._progress.signals.publish(f"execution/{self._attempt.execution}")

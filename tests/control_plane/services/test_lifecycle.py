@@ -8,6 +8,7 @@ import pytest
 
 from control_plane.adapters.memory import ManualClock, MemoryJournals, MemoryStore
 from control_plane.adapters.signals import LocalSignals
+from control_plane.ports.journals import JournalUnavailable
 from control_plane.ports.store import Unavailable
 from control_plane.services.progress.intake import FACTOR, SPARE
 from control_plane.services.queries import Queries
@@ -112,6 +113,13 @@ async def test_an_agent_that_keeps_to_no_limit_is_cut_off() -> None:
         run = await w.start()
         conduct = await dev.assigned()
         await conduct.start()
+        journal = conduct.journal
+        assert journal is not None
+        w.journals.refusal = "disk full"
+        for _ in range(3):  # what comes again since it was not kept counts once
+            with pytest.raises(JournalUnavailable):
+                await journal.append([Record(number, entry) for number, entry in enumerate(flood, start=2)])
+        w.journals.refusal = None
         kept = await conduct.write(*flood)
         with pytest.raises(Fenced, match="more than twice what is kept"):
             await conduct.write(*flood)
