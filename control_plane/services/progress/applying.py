@@ -88,8 +88,9 @@ def _apply_one(draft: Draft, row: ExecutionRow, record: Record, births: Births, 
             running = row.state is ExecutionState.PAUSED
             draft.put(replace(row, state=ExecutionState.RUNNING if running else row.state, resumed=False))
         case StepFinished(ref=ref, dropped=dropped):
-            waits_at = None if row.waits_at == ref else row.waits_at
-            draft.put(replace(row, waits_at=waits_at, log_incomplete=row.log_incomplete or dropped > 0))
+            if row.waits_at == ref or dropped:
+                waits_at = None if row.waits_at == ref else row.waits_at
+                draft.put(replace(row, waits_at=waits_at, log_incomplete=row.log_incomplete or dropped > 0))
         case ChildrenWanted() as wanted:
             if any(spec.kind is not ChildKind.SERVICE for spec in wanted.children):
                 draft.put(replace(row, waits_at=wanted.ref))
