@@ -8,7 +8,7 @@ reads a newer server.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
@@ -18,6 +18,10 @@ from workflow.journal import ChildKind, Stream
 from workflow.states import ExecutionState, StepStatus, Verdict
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+LOG_INCOMPLETE: Final = "Not all that was printed was kept (log_limit): the log says where and how much."
+"""What people read of an execution or a run whose ``log_incomplete`` holds."""
 
 
 class View(BaseModel):

@@ -15,11 +15,10 @@ from urllib.parse import quote
 from workflow.rendering import duration
 from workflow.states import Verdict
 from workflow.terminal import one_line
-from workflow.views import AgentView, ArtifactView, ExecutionView, RunView
+from workflow.views import LOG_INCOMPLETE, AgentView, ArtifactView, ExecutionView, RunView
 
 MOST_CARDS: Final = 500
 """Executions that a run's page shows at once."""
-INCOMPLETE: Final = "Not all that it printed was kept (log_limit): the log says where and how much."
 
 
 def login_page(error: str = "") -> str:
@@ -115,7 +114,7 @@ def _card(execution: ExecutionView) -> str:
         for step in execution.steps
         if not step.hidden
     )
-    missing = f'<p class="reason">{INCOMPLETE}</p>' if execution.log_incomplete else ""
+    missing = f'<p class="reason">{LOG_INCOMPLETE}</p>' if execution.log_incomplete else ""
     return (
         f'<article data-execution="{_text(execution.id)}" data-state="{execution.state.value}" tabindex="0">'
         f"<h3>{_text((execution.where or 'waiting') + number)} {_chip(execution.state.value)}</h3>"

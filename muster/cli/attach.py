@@ -22,7 +22,7 @@ from muster.client import Muster
 from workflow.comparison import Comparison
 from workflow.states import Verdict
 from workflow.terminal import neutralised
-from workflow.views import RunEnded, RunView
+from workflow.views import LOG_INCOMPLETE, RunEnded, RunView
 
 
 class Output(StrEnum):
@@ -90,9 +90,7 @@ async def print_summary(client: Muster, run: RunView, comparison: Comparison, ou
             out.print(Text(neutralised(sentence)), soft_wrap=True)
     if run.log_incomplete:
         out.print()
-        out.print(
-            Text("not all that was printed was kept (log_limit); the log says where and how much", style="yellow")
-        )
+        out.print(Text(LOG_INCOMPLETE, style="yellow"), soft_wrap=True)
     out.print()
     line = Text(f"{MARKS.get(run.verdict, '')} {run.verdict}", style=f"bold {STYLES.get(run.verdict, '')}")
     line.append(f"  {run.name}", style="bold").append(f"  {duration(run.duration_ms)}", style="dim")

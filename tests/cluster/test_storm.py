@@ -19,9 +19,10 @@ from pathlib import Path
 
 import pytest
 
-from muster.client import Muster, Unreachable
+from muster.client import Muster
 from tests.cluster.conftest import BUSYBOX, STARTED
 from tests.cluster.fleet import ENVIRONMENTS, Fleet, Site, fleet
+from tests.insisting import insisted
 from workflow.states import ExecutionState
 from workflow.views import LogPrinted, NewRun, RunEnded, RunView
 
@@ -86,22 +87,13 @@ class Heard:
 
 async def submitted(client: Muster, number: int) -> Heard:
     """A run, once the control plane takes it; by its key, so that asking again is safe."""
-    while True:
-        try:
-            return Heard(await client.submit(NewRun(document=DOCUMENT, key=f"run {number}")))
-        except Unreachable:
-            await asyncio.sleep(0.1)
+    return Heard(await insisted(lambda: client.submit(NewRun(document=DOCUMENT, key=f"run {number}"))))
 
 
-async def canceled(client: Muster, heard: Heard, chance: random.Random) -> None:
+async def cancel_later(client: Muster, heard: Heard, chance: random.Random) -> None:
     """Cancel a run at some moment, once the control plane takes it."""
     await asyncio.sleep(chance.uniform(0.1, 20))
-    while True:
-        try:
-            await client.cancel(heard.run.id)
-            return
-        except Unreachable:
-            await asyncio.sleep(0.1)
+    await insisted(lambda: client.cancel(heard.run.id))
 
 
 async def rage(made: Fleet, chance: random.Random) -> set[str]:
@@ -151,7 +143,7 @@ async def test_a_storm_over_three_clusters_loses_and_doubles_nothing(seed: int, 
             runs = [await submitted(client, number) for number in range(RUNS)]
             for run in runs:
                 tasks.create_task(run.follow(client))
-            tasks.create_task(canceled(client, runs[-1], random.Random(seed)))
+            tasks.create_task(cancel_later(client, runs[-1], random.Random(seed)))
         deleted = raging.result()
         for run in runs:
             await check(client, run, deleted, canceled=run is runs[-1])

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from muster.client import Muster, Unreachable
+from muster.client import Muster
 from muster.local import LocalState, LocalSystem
 from muster.local.system import LocalAgent
 from tests.faults.conftest import SHORT, Watched
+from tests.insisting import insisted
 from workflow.states import Verdict
 from workflow.views import NewRun, RunView
 
@@ -59,11 +60,7 @@ async def supervised(folder: Path) -> AsyncIterator[LocalSystem]:
 
 async def submitted(client: Muster, number: int) -> RunView:
     """A run, once the control plane takes it; by its key, so that asking again is safe."""
-    while True:
-        try:
-            return await client.submit(NewRun(document=DOCUMENT, key=f"run {number}"))
-        except Unreachable:
-            await asyncio.sleep(0.1)
+    return await insisted(lambda: client.submit(NewRun(document=DOCUMENT, key=f"run {number}")))
 
 
 async def rage(system: LocalSystem, chance: random.Random) -> None:

@@ -34,8 +34,10 @@ class Intake:
 
     def cost(self, records: Iterable[Record]) -> int:
         """Bytes that these are taken for. TooMuch where there is no room for them."""
-        cost = sum(map(_cost, records)) if self._left is not None else 0
-        if self._left is not None and cost > self._left:
+        if self._left is None:
+            return 0
+        cost = sum(map(_cost, records))
+        if cost > self._left:
             raise TooMuch("its agent sent more than twice what is kept of one execution (log_limit); upgrade the agent")
         return cost
 

@@ -44,7 +44,7 @@ class Ingest:
         async with self._turn:
             if records and records[-1].seq > self.stored:
                 try:
-                    cost = self._intake.cost(records)
+                    cost = self._intake.cost(record for record in records if record.seq > self.stored)
                 except TooMuch as much:
                     await self._progress.refuse(self._attempt, str(much))
                     raise Fenced(f"{self._attempt} is over: {much}") from None

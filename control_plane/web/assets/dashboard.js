@@ -11,7 +11,7 @@ const make = (tag, props = {}, ...children) => {
 
 const FINAL = ["passed", "failed", "aborted", "canceled"];
 const MOST_CARDS = 500;
-const INCOMPLETE = "Not all that it printed was kept (log_limit): the log says where and how much.";
+const INCOMPLETE = "Not all that was printed was kept (log_limit): the log says where and how much."; // workflow.views has it too
 
 // A part of the page, drawn by the server; nothing of it runs (the page's policy, and DOMParser, see to that).
 const part = async (path) => {

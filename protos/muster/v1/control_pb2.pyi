@@ -9,6 +9,7 @@ Order of calls
     ("another session of this agent began"), and whoever is ended so must not come back by itself.
  2. The control plane sends Assign; the agent answers Accept or Decline within 10 s. Answering twice is harmless.
  3. For each attempt it holds the agent opens Journals.Stream, and opens it again whenever it breaks.
+    An attempt that sends more than twice Bundle.log_limit, and 64 MiB, is ended by the control plane as if it were taken back.
  4. Heartbeat renews the leases of what it lists. Not listed for longer than the lease: taken for lost.
  5. Withdraw asks the agent to end an attempt and to clean up after it. It may come for an attempt that the agent does not know.
 

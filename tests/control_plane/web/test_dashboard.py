@@ -12,7 +12,7 @@ from tests.control_plane.web.test_api import finished
 from tests.control_plane.world import World, step
 from workflow.plan.nodes import Plan
 from workflow.states import ExecutionState
-from workflow.views import NewRun
+from workflow.views import LOG_INCOMPLETE, NewRun
 
 EVIL = "<script>alert(1)</script>\" onload='x'"
 HTML = {"Accept": "text/html,application/xhtml+xml"}
@@ -84,6 +84,10 @@ async def test_a_run(browser: httpx.AsyncClient, world: World) -> None:
     assert "out/junit.xml" in (await browser.get("/parts/runs/every-1/artifacts")).text
     assert '<section id="why"><p>every-1 failed.</p>' in page
     assert "every-1 failed." in (await browser.get("/parts/runs/every-1/why")).text
+    assert LOG_INCOMPLETE not in page
+    await world.change(one, log_incomplete=True)
+    assert (await browser.get("/runs/every-1")).text.count(LOG_INCOMPLETE) == 1
+    assert LOG_INCOMPLETE in (await browser.get("/assets/dashboard.js")).text  # which says the same
     missing = await browser.get("/runs/nobody")
     assert (missing.status_code, "there is no run" in missing.text) == (404, True)
 

@@ -59,7 +59,7 @@ async def test_exit_codes(
 async def test_a_run_of_whose_output_something_is_missing_says_so(
     muster: Prompt, world: World, played: Prepared
 ) -> None:
-    words = "not all that was printed was kept"
+    words = "Not all that was printed was kept"
     played.prepared = await world.run()
     execution = await world.execution(played.prepared, "dev")
     await world.ends(execution, ExecutionState.PASSED)
